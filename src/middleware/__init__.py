@@ -1,0 +1,3 @@
+"""Composable WSGI middleware."""
+
+__version__ = "0.1.0"
