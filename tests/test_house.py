@@ -1,0 +1,193 @@
+"""The rules of the house, read from its source. docs/architecture.md tells them in words."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import middleware
+
+ROOT = Path(__file__).parent.parent
+HOUSE = ROOT / "src" / "middleware"
+FILES = sorted(HOUSE.rglob("*.py"))
+MOST_LINES = 400
+
+ROOMS = {"auth", "sessions", "cookies", "caching", "logging", "gateway"}
+TOOLS = {"wsgi", "headers", "signing", "stores", "units", "events"}
+IMPORTED_BY_NOBODY = {"integrations", "__main__", "testing"}
+
+# Only these arrows between rooms. A room may use every tool; the tools are strangers to each other.
+MAY_IMPORT = {
+    "errors": set(),
+    "headers": {"errors"},
+    "units": {"errors"},
+    "events": {"errors"},
+    "wsgi": {"errors"},
+    "signing": {"errors"},
+    "stores": {"errors"},
+    "cookies": {"errors", *TOOLS},
+    "sessions": {"errors", *TOOLS, "cookies"},
+    "auth": {"errors", *TOOLS, "cookies", "sessions"},
+    "caching": {"errors", *TOOLS},
+    "logging": {"errors", *TOOLS},
+    "gateway": {"errors", *TOOLS},
+    "testing": {"errors", *TOOLS},
+    "__init__": {"errors", *TOOLS, *ROOMS},
+    "__main__": {"errors", *TOOLS, *ROOMS, "__init__"},
+    "integrations": {"errors", *TOOLS, *ROOMS, "__init__"},
+}
+PARTS_OF = {"timestamp_signer": "signing"}  # a file beside the one it belongs to
+RUNS_CODE_WHEN_LOADED = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
+
+
+def imports(tree):
+    """The absolute name of each module that a file imports, in functions and for type checkers too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            module = node.module or ""
+            yield from (f"middleware.{alias.name}" for alias in node.names) if module == "middleware" else [module]
+
+
+def neighbour(name):
+    """The part of the house that this module name leads into: `middleware.stores.base` is `stores`."""
+    part = name.split(".")[1] if "." in name else "__init__"
+    exists = (HOUSE / part).is_dir() or (HOUSE / f"{part}.py").exists()
+    return PARTS_OF.get(part, part) if exists else "__init__"
+
+
+def part_of(path):
+    part = path.relative_to(HOUSE).parts[0].removesuffix(".py")
+    return PARTS_OF.get(part, part)
+
+
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOUSE).as_posix())
+public_name = pytest.mark.parametrize("name", sorted(set(middleware.__all__) - {"__version__"}))
+
+
+@every_file
+def test_a_file_imports_only_what_its_part_of_the_house_may_import(path):
+    part = part_of(path)
+    targets = {neighbour(name) for name in imports(parse(path)) if name.split(".")[0] == "middleware"}
+    assert targets - {part} <= MAY_IMPORT[part]
+
+
+def test_nobody_may_import_what_stands_at_the_edge():
+    for allowed in MAY_IMPORT.values():
+        assert not allowed & IMPORTED_BY_NOBODY
+
+
+def test_the_rule_sees_imports_wherever_they_stand():
+    inside = "from middleware.stores.base import Store\n    from middleware import errors, Response"
+    source = f"import a\ndef f():\n    {inside}\n"
+    found = [*imports(ast.parse(source))]
+    assert found == ["a", "middleware.stores.base", "middleware.errors", "middleware.Response"]
+    assert [neighbour(name) for name in found[1:]] == ["stores", "errors", "__init__"]
+
+
+@every_file
+def test_imports_are_absolute_and_name_what_they_take(path):
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: a relative import"
+            assert [alias.name for alias in node.names] != ["*"], f"line {node.lineno}: a star import"
+
+
+@every_file
+def test_nothing_that_runs_code_when_loaded_is_imported(path):
+    assert not {name.split(".")[0] for name in imports(parse(path))} & RUNS_CODE_WHEN_LOADED
+
+
+@every_file
+def test_a_file_starts_with_what_it_is_for(path):
+    assert ast.get_docstring(parse(path)), "no module docstring"
+
+
+@every_file
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "docs/architecture.md",
+        "docs/writing-your-own.md",
+        "docs/stores.md",
+        "docs/cookies.md",
+        "docs/sessions.md",
+        "docs/auth.md",
+        "docs/caching.md",
+        "docs/logging.md",
+        "docs/pastedeploy.md",
+        "docs/benchmarks.md",
+    ],
+)
+def test_the_page_is_written(page):
+    assert (ROOT / page).read_text(encoding="utf-8").strip()
+
+
+@public_name
+def test_a_public_name_is_documented(name):
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert any(
+        f"`{name}" in text or f"{name}(" in text for text in (page.read_text(encoding="utf-8") for page in pages)
+    )
+
+
+@public_name
+def test_a_public_name_says_what_it_is(name):
+    thing = getattr(middleware, name)
+    assert thing.__doc__, f"{name} has no docstring"
+    assert not thing.__doc__.startswith(f"{name}("), f"{name} has no docstring of its own"
+
+
+@public_name
+def test_a_public_name_belongs_to_the_house(name):
+    module = inspect.getmodule(getattr(middleware, name))
+    assert module is not None
+    assert module.__name__.split(".")[0] == "middleware"
+
+
+def test_the_changelog_names_the_version_of_the_package_or_what_is_unreleased():
+    headings = [
+        line for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line.startswith("## ")
+    ]
+    assert headings
+    assert "Unreleased" in headings[0] or middleware.__version__ in headings[0]
+
+
+def test_the_names_for_type_checkers_are_the_names_that_are_loaded():
+    """`from x import Name as Name` under TYPE_CHECKING, against the names that `__getattr__` knows."""
+    named = {
+        alias.asname
+        for node in ast.walk(parse(HOUSE / "__init__.py"))
+        if isinstance(node, ast.ImportFrom) and node.module != "importlib"
+        for alias in node.names
+    }
+    assert named == set(middleware.__all__) - {"__version__"}
+
+
+def test_the_headings_of_the_docs_step_down_one_level_at_a_time():
+    for page in (ROOT / "docs").glob("*.md"):
+        fenced = False
+        levels = [0]
+        for line in page.read_text(encoding="utf-8").splitlines():
+            fenced ^= line.startswith("```")
+            if line.startswith("#") and not fenced:
+                levels.append(len(line) - len(line.lstrip("#")))
+        assert levels[1:2] == [1], f"{page.name} begins without a title"
+        assert all(after - before <= 1 for before, after in pairwise(levels)), page.name

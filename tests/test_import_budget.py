@@ -1,0 +1,109 @@
+"""What `import middleware` and building the five-layer stack may load. No time in here: a module is loaded or not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+SOURCE = str(Path(__file__).parent.parent / "src")
+SITE = sysconfig.get_path("purelib")
+
+# Each costs a process that starts for one request 3 to 80 ms (docs/architecture.md).
+TOO_DEAR = {
+    "base64",
+    "calendar",
+    "concurrent",
+    "contextlib",
+    "dataclasses",
+    "datetime",
+    "email",
+    "enum",
+    "hashlib",
+    "hmac",
+    "http",
+    "importlib.metadata",
+    "inspect",
+    "itsdangerous",
+    "json",
+    "logging",
+    "pathlib",
+    "random",
+    "re",
+    "secrets",
+    "selectors",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "typing",
+    "urllib.parse",
+    "uuid",
+    "webob",
+    "wsgiref",
+}
+
+STACK = """
+from middleware import (
+    AuthMiddleware, Basic, CacheMiddleware, CookieMiddleware, LoggingMiddleware, MemoryStore, SessionLogin,
+    SessionMiddleware, allow, require,
+)
+SECRET = "a secret of the test, 32 characters"
+users = {"alice": "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43}
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+"""
+STORED = "app = SessionMiddleware(app, store=MemoryStore(max_bytes=1 << 20))"
+SIGNED = "app = SessionMiddleware(app, secret=SECRET)"
+
+
+def stack(session):
+    return f"""{STACK}
+app = AuthMiddleware(hello, [SessionLogin(users), Basic(users, realm="app")], rules=[allow("/pub"), require("/")])
+{session}
+app = CookieMiddleware(app, secret=SECRET)
+app = CacheMiddleware(app, store=MemoryStore(max_bytes=1 << 20))
+app = LoggingMiddleware(app)
+"""
+
+
+def loaded_by(source):
+    """The modules that `source` loads in an interpreter that reads no site-packages, no .pth file and no environment.
+
+    What `threading`, `functools` and `os` bring along is there before: the house may use them.
+    """
+    script = f"""
+import sys
+sys.path[:0] = {[SOURCE, SITE]!r}
+import binascii, functools, os, threading, time
+before = set(sys.modules)
+{source}
+new = sorted(set(sys.modules) - before)
+import json
+print(json.dumps(new))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    return set(json.loads(ran.stdout))
+
+
+def test_importing_middleware_loads_nothing_else():
+    assert loaded_by("import middleware") == {"middleware"}
+
+
+@pytest.mark.parametrize("session", [STORED, SIGNED], ids=["stored", "signed"])
+def test_building_the_five_layers_loads_nothing_dear(session):
+    loaded = loaded_by(stack(session))
+    assert "middleware.sessions.middleware" in loaded
+    assert loaded & TOO_DEAR == set()
+
+
+def test_the_probe_would_see_what_is_loaded():
+    assert {"json", "re", "enum"} <= loaded_by("import json")
