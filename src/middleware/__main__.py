@@ -1,0 +1,106 @@
+"""`python -m middleware`: small commands for whoever sets the layers up.
+
+Exit status: 0 done, 1 it could not be done, 2 wrong use. A password is never an argument: every user of the machine can
+read those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import middleware
+from middleware.errors import MiddlewareError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.run is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        status: int = asked.run(asked)
+    except MiddlewareError as error:
+        print(f"python -m middleware: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m middleware", description="Small commands for setting the layers up."
+    )
+    parser.add_argument("--version", action="version", version=f"wsgi-middleware {middleware.__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    secret = commands.add_parser("secret", help="print a new secret for `secret=`")
+    secret.set_defaults(run=_print_secret)
+
+    hashing = commands.add_parser(
+        "hash",
+        help="print the hash of a password, for a users file",
+        description="Asks for the password on the terminal, or reads one line of standard input.",
+    )
+    hashing.set_defaults(run=_print_hash)
+
+    stores = commands.add_parser("stores", help="look after a store").add_subparsers(
+        title="commands", metavar="", required=True, dest="command"
+    )
+    purge = stores.add_parser("purge", help="delete what has expired")
+    purge.add_argument("url", metavar="URL", help="where the store is, as `open_store` takes it: sqlite:///sessions.db")
+    purge.set_defaults(run=_purge)
+    return parser
+
+
+def _print_secret(_: argparse.Namespace) -> int:
+    from secrets import token_urlsafe
+
+    print(token_urlsafe(32))
+    return 0
+
+
+def _print_hash(_: argparse.Namespace) -> int:
+    from middleware.auth.passwords import hash_password
+
+    password = _asked_password()
+    if not password:
+        print("python -m middleware: there is no password to hash", file=sys.stderr)
+        return 2
+    print(hash_password(password))
+    return 0
+
+
+def _asked_password() -> str:
+    """What was typed twice alike, or the line that was piped in; "" where there is none."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    from getpass import getpass
+
+    password = getpass("Password: ")
+    if password != getpass("The same again: "):
+        print("the two are not the same", file=sys.stderr)
+        return ""
+    return password
+
+
+def _purge(asked: argparse.Namespace) -> int:
+    from middleware.stores import open_store
+
+    with open_store(asked.url) as store:
+        purge = getattr(store, "purge", None)
+        if purge is None:
+            print(f"python -m middleware: {type(store).__name__} deletes what has expired by itself", file=sys.stderr)
+            return 1
+        purge()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
