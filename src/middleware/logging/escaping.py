@@ -1,0 +1,64 @@
+r"""Client data made safe for a line of text: Apache's escaping, and lengths that every log reader takes.
+
+Values in, values out. The rules are those of Apache's `ap_escape_logitem`: `"` and `\` get a backslash, control
+characters become `\n` or `\x1b`, every other byte that is not printable ASCII becomes `\xhh`. Where no quotes stand
+round the value, a blank and brackets are written as `\xhh` too, since readers split the line there.
+"""
+
+from __future__ import annotations
+
+ELLIPSIS = "..."
+
+_LETTERS = {0x08: r"\b", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0D: r"\r"}
+
+# What `str.translate` puts in place of each byte, for a whole line that was made elsewhere ...
+LINE = {byte: _LETTERS.get(byte, f"\\x{byte:02x}") for byte in (*range(0x20), *range(0x7F, 0x100))}
+# ... for a value between quotes, for one without, and for a user name, where one reader stops at a slash.
+QUOTED = {**LINE, ord('"'): r"\"", ord("\\"): r"\\"}
+UNQUOTED = {**QUOTED, **{ord(character): f"\\x{ord(character):02x}" for character in " []"}}
+USER = {**UNQUOTED, ord("/"): r"\x2f"}
+
+
+def escaped(value: str, table: dict[int, str], cap: int) -> str:
+    """`value` with the escapes of `table`, at most `cap` characters long."""
+    text = as_bytes(value)[: cap + 1].decode("latin-1").translate(table)
+    return text if len(text) <= cap else cut(text, cap)
+
+
+def escaped_line(line: str) -> str:
+    """A line that a user's function built: printable ASCII, quotes and backslashes as they are."""
+    if line.isascii() and line.isprintable():
+        return line
+    return as_bytes(line).decode("latin-1").translate(LINE)
+
+
+def as_bytes(value: str) -> bytes:
+    """The bytes behind a value of environ: latin-1 as PEP 3333 has it, or UTF-8 where it is real text."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "backslashreplace")
+
+
+def cut(text: str, cap: int) -> str:
+    """Escaped text cut to `cap` characters, the ellipsis among them, and never inside an escape."""
+    room = cap - len(ELLIPSIS)
+    at = text.find("\\", 0, room)
+    while at != -1:
+        after = at + (4 if text[at + 1] == "x" else 2)
+        if after > room:
+            room = at
+        at = text.find("\\", after, room)
+    return text[:room] + ELLIPSIS
+
+
+def fitted(values: list[str], room: int) -> list[str]:
+    """Escaped values, cut until they fit into `room` characters together: always the longest first."""
+    values = list(values)
+    excess = sum(map(len, values)) - room
+    while excess > 0:
+        longest = max(range(len(values)), key=lambda index: len(values[index]))
+        length = len(values[longest])
+        values[longest] = cut(values[longest], max(length - excess, length // 2))
+        excess = sum(map(len, values)) - room
+    return values

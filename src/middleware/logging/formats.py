@@ -1,0 +1,116 @@
+"""From a record to a line of text: the formats of Apache's access log. Values in, values out.
+
+A format is a function of a record, made once. What a client sent is escaped as the place asks where it stands
+(`escaping`); what stands between the values, the status, sizes and times are never cut.
+"""
+
+from __future__ import annotations
+
+import time
+
+from middleware.logging.escaping import QUOTED, USER, escaped, escaped_line, fitted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from middleware.logging.record import AccessRecord
+
+    Format = Callable[[AccessRecord], str]
+
+MAX_LINE = 4093  # with its line feed 4094 bytes: readers drop or split longer ones
+MAX_URL = 2048
+MAX_FIELD = 1024  # Referer, User-Agent
+MAX_OTHER = 256
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def common(record: AccessRecord) -> str:
+    """The Common Log Format, `%h %l %u %t "%r" %>s %b`."""
+    return _line(record, False, "")
+
+
+def combined(record: AccessRecord) -> str:
+    """The common format and ` "%{Referer}i" "%{User-Agent}i"`."""
+    return _line(record, True, "")
+
+
+def extended(record: AccessRecord) -> str:
+    """The combined format, the request id, and the seconds that the answer took, with three decimals."""
+    return _line(record, True, f" {record.request_id} {record.duration:.3f}")
+
+
+def by_function(function: Format) -> Format:
+    """A user's own format, whose lines are made printable ASCII: one record stays one line."""
+
+    def line(record: AccessRecord) -> str:
+        return escaped_line(function(record))
+
+    return line
+
+
+def _line(record: AccessRecord, with_fields: bool, end: str) -> str:
+    user = record.user
+    method = record.method
+    target = record.target
+    protocol = record.protocol
+    fields = ""
+    if with_fields:
+        referrer, agent = record.referrer, record.user_agent
+        fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
+    before = f"{record.client or '-'} - "
+    stamp = f' {local_stamp(record.began)} "'
+    after = f'" {record.status or "-"} {record.sent or "-"}'
+    line = f"{before}{user or '-'}{stamp}{method} {target} {protocol}{after}{fields}{end}"
+    # Nearly every line is clean, and a look at the whole of it takes 0.4 us, the escaping of each value 5.
+    if (
+        line.isascii()
+        and line.isprintable()
+        and "\\" not in line
+        and line.count('"') == (6 if with_fields else 2)
+        and len(line) <= MAX_FIELD
+        and len(method) <= MAX_OTHER
+        and len(protocol) <= MAX_OTHER
+        and (user is None or (len(user) <= MAX_OTHER and user.isalnum()))
+    ):
+        return line
+    values = [
+        escaped(user or "-", USER, MAX_OTHER),
+        escaped(method, QUOTED, MAX_OTHER),
+        escaped(target, QUOTED, MAX_URL),
+        escaped(protocol, QUOTED, MAX_OTHER),
+    ]
+    literals = [before, stamp, " ", " ", after + end]
+    if with_fields:
+        values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in (referrer, agent)]
+        literals[-1:] = [after + ' "', '" "', f'"{end}']
+    return woven(literals, values)
+
+
+def woven(literals: list[str], values: list[str]) -> str:
+    """A line of escaped values between literals, of which there is one more; the values are cut to make it fit."""
+    values = fitted(values, MAX_LINE - sum(map(len, literals)))
+    return literals[0] + "".join(value + literal for value, literal in zip(values, literals[1:], strict=True))
+
+
+# The stamp of the last second: (second, zone, text). A tuple is replaced in one step, so threads never see half of it.
+# `time.tzname` is another object after each `time.tzset()`, and summer time begins and ends on a full second.
+_last_stamp: list[tuple[int, tuple[str, str], str]] = [(-1, ("", ""), "")]
+
+
+def local_stamp(seconds: float) -> str:
+    """`[21/Nov/2026:04:56:16 +0000]`: a time since 1970 in the local zone, months in English in every locale."""
+    second = int(seconds // 1)
+    kept, zone, text = _last_stamp[0]
+    if kept == second and zone is time.tzname:
+        return text
+    zone = time.tzname
+    at = time.localtime(second)
+    hours, minutes = divmod(abs(at.tm_gmtoff) // 60, 60)
+    text = (
+        f"[{at.tm_mday:02}/{_MONTHS[at.tm_mon - 1]}/{at.tm_year:04}:{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
+        f" {'-' if at.tm_gmtoff < 0 else '+'}{hours:02}{minutes:02}]"
+    )
+    _last_stamp[0] = (second, zone, text)
+    return text

@@ -1,0 +1,140 @@
+"""The layer that writes one line about each request, once its answer has ended, however it ends."""
+
+from __future__ import annotations
+
+from time import perf_counter, time
+
+from middleware.errors import ConfigurationError
+from middleware.logging.formats import by_function, combined, common, extended
+from middleware.logging.record import AccessRecord
+from middleware.logging.request_id import KEY, is_request_id, make_request_id
+from middleware.logging.sinks import Failures, emitter
+from middleware.wsgi import forward
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from middleware.logging.formats import Format
+    from middleware.logging.sinks import Writable
+    from middleware.wsgi import Ending, Response
+
+NOTES_KEY = "middleware.notes"
+
+_FORMATS = {"common": common, "combined": combined, "extended": extended}
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class LoggingMiddleware:
+    """Write one line about each request.
+
+    `format`: `"combined"` (Apache's), `"common"`, `"extended"` (combined, then the request id and the seconds),
+    `"json"` (the names of the Elastic Common Schema), or a function that makes a line of an `AccessRecord`.
+    `sink`: a text stream, a `FileSink`, any object with `write(str)`, or a function of one line; without it the
+    standard library's logger `middleware.access` at INFO, and stderr while nobody has configured logging.
+    `request_id_header`: the field in which the id of the request is sent to the client; None sends none.
+    `trust_request_id`: take the id that the client sent in this field, if it is 1 to 128 letters, digits, `.`, `_`
+    and `-`. Only behind a proxy that sets the field itself, since ids from outside can be made to collide.
+    `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
+
+    Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
+    at most; the response never notices. Raises ConfigurationError for an option that cannot work.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        format: str | Format = "combined",  # noqa: A002 - the word that users know
+        sink: Writable | Callable[[str], object] | None = None,
+        request_id_header: str | None = "X-Request-ID",
+        trust_request_id: bool = False,
+        clock: Callable[[], float] = time,
+        timer: Callable[[], float] = perf_counter,
+    ) -> None:
+        self.app = app
+        self._format = _format(format)
+        self._emit = emitter(sink)
+        self._header = request_id_header
+        self._trusted_key: str | None = None
+        if request_id_header is not None and not (request_id_header and _TOKEN.issuperset(request_id_header)):
+            raise ConfigurationError(f'request_id_header={request_id_header!r} is no field name: try "X-Request-ID"')
+        if trust_request_id:
+            if request_id_header is None:
+                raise ConfigurationError("trust_request_id=True needs request_id_header, the field to take the id from")
+            self._trusted_key = "HTTP_" + request_id_header.upper().replace("-", "_")
+        self._clock = clock
+        self._timer = timer
+        self._failures = Failures()
+
+    @property
+    def lines_lost(self) -> int:
+        """How many requests have no line because something failed."""
+        return self._failures.count
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = environ.copy()  # the application may rewrite its own
+        request_id = environ[KEY] = self._identify(environ)
+        notes: dict[str, Any] = environ.setdefault(NOTES_KEY, {})
+        notes["request_id"] = request_id
+        header = self._header
+        echo: Callable[[Response], None] | None = None
+        if header is not None:
+            echo = lambda response: response.set(header, request_id)  # noqa: E731
+
+        timer = self._timer
+        try:
+            began = self._clock()
+            started = timer()
+        except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
+            self._failures.add(error, environ)
+            return forward(self.app, environ, start_response, echo)
+        record = AccessRecord(request, environ, request_id, notes, began)
+
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+            try:
+                write = start_response(status, headers, *exc_info)
+            finally:
+                exc_info = ()  # its traceback holds this frame
+            record.accepted = status  # by the server, which may have refused with an exception
+            record.headers = headers
+            return write
+
+        def watch(chunk: bytes) -> None:
+            if not record.sent:
+                try:
+                    record.first_byte = timer() - started
+                except Exception:  # noqa: BLE001 - counted at the end, where a broken timer fails again
+                    record.first_byte = None
+            record.sent += len(chunk)
+
+        def end(ending: Ending) -> None:
+            try:
+                record.settle(ending, timer() - started)
+                self._emit(self._format(record), record)
+            except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
+                self._failures.add(error, environ)
+
+        return forward(self.app, environ, start, echo, watch=watch, end=end)
+
+    def _identify(self, environ: WSGIEnvironment) -> str:
+        """The id of the request: from a LoggingMiddleware further out, from a client that is trusted, or a new one."""
+        known = environ.get(KEY)
+        if known is None and self._trusted_key is not None:
+            known = environ.get(self._trusted_key)
+        return known if is_request_id(known) else make_request_id()
+
+
+def _format(format: str | Format) -> Format:  # noqa: A002
+    if callable(format):
+        return by_function(format)
+    if format == "json":
+        from middleware.logging.json_lines import json_line
+
+        return json_line
+    if format not in _FORMATS:
+        names = ", ".join(f'"{name}"' for name in (*_FORMATS, "json"))
+        raise ConfigurationError(f"format={format!r} is unknown: choose {names}, or give a function of the record")
+    return _FORMATS[format]

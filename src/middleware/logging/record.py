@@ -1,0 +1,144 @@
+"""What is known of one request when its line is written."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.wsgi import Ending
+
+# RFC 3986: what a path may hold as it is. A percent sign was decoded by the server, so it is encoded again.
+_PATH = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
+_PERCENT = {byte: f"%{byte:02X}" for byte in range(0x100) if chr(byte) not in _PATH}
+
+
+class AccessRecord:
+    """One request and its answer, for a `format` function. Text is as WSGI has it: bytes as latin-1, not escaped.
+
+    `request`: the environ as it arrived, a copy; `environ`: the one that the application had, as it is now.
+    `began`: arrival, in seconds since 1970; `duration`: seconds from arrival to `close()`; `first_byte`: seconds from
+    arrival to the first chunk of the body that is not empty, or None.
+    `status`: the final status as a number, 500 where an error left before a byte did, 0 where the application gave no
+    number; `headers`: the answer's, as the server took them; `sent`: bytes of the body handed to the server.
+    `aborted`: the client left before the answer was complete; `error`: the class name of what the application raised,
+    or None.
+    `request_id`, and `notes`: what the application wrote into `environ["middleware.notes"]`.
+    """
+
+    # What many requests never change stands on the class: less to do for each of them.
+    status = 0
+    headers: list[tuple[str, str]] = []  # noqa: RUF012 - replaced, never changed
+    sent = 0
+    first_byte: float | None = None
+    duration = 0.0
+    aborted = False
+    error: str | None = None
+    accepted: str | None = None  # the status line that the server took last
+
+    def __init__(
+        self,
+        request: WSGIEnvironment,
+        environ: WSGIEnvironment,
+        request_id: str,
+        notes: dict[str, Any],
+        began: float,
+    ) -> None:
+        self.request = request
+        self.environ = environ
+        self.request_id = request_id
+        self.notes = notes
+        self.began = began
+
+    def __repr__(self) -> str:
+        return f"<AccessRecord {self.request_id} {self.status} {self.sent} bytes>"
+
+    def settle(self, ending: Ending, duration: float) -> None:
+        """Draw the conclusions, once the answer has ended."""
+        self.duration = duration
+        self.sent += ending.by_descriptor
+        accepted = self.accepted
+        if accepted is None or (ending.error is not None and not self.sent):
+            self.status = 500
+        else:
+            code = accepted[:3]
+            self.status = int(code) if code.isascii() and code.isdigit() else 0
+        if ending.gone:
+            # A server may stop asking once it has the bytes that Content-Length promised.
+            self.aborted = ending.error is not None or not self._has_all()
+        elif ending.error is not None:
+            self.error = type(ending.error).__name__
+
+    def _has_all(self) -> bool:
+        declared = (self.header("Content-Length") or "").lstrip("0")
+        sent = str(self.sent)
+        return declared.isascii() and declared.isdigit() and (len(sent), sent) >= (len(declared), declared)
+
+    def header(self, name: str) -> str | None:
+        """A header field of the answer, its lines joined by a comma, or None."""
+        name = name.lower()
+        values = [value for key, value in self.headers if key.lower() == name]
+        return ", ".join(values) if values else None
+
+    def entry(self, key: str) -> str | None:
+        """A text of the environ as it arrived, or None where there is none."""
+        return _text(self.request.get(key))
+
+    @property
+    def method(self) -> str:
+        return self.entry("REQUEST_METHOD") or "-"
+
+    @property
+    def protocol(self) -> str:
+        return self.entry("SERVER_PROTOCOL") or "-"
+
+    @property
+    def target(self) -> str:
+        """The URL of the request line: as the client sent it where the server tells, else put together again."""
+        request = self.request
+        uri = request.get("RAW_URI") or request.get("REQUEST_URI")
+        if uri and isinstance(uri, str):
+            return uri
+        path = (self.entry("SCRIPT_NAME") or "") + (self.entry("PATH_INFO") or "")
+        query = self.entry("QUERY_STRING")
+        target = path.translate(_PERCENT) or "/"
+        return f"{target}?{query}" if query else target
+
+    @property
+    def client(self) -> str | None:
+        """The address of the peer, REMOTE_ADDR, without a zone; None where that is no IP address (a Unix socket)."""
+        return ip_address(self.entry("REMOTE_ADDR") or "")
+
+    @property
+    def user(self) -> str | None:
+        """REMOTE_USER as it is now, else the note `user`; never a name that nobody verified."""
+        return _text(self.environ.get("REMOTE_USER")) or _text(self.notes.get("user")) or None
+
+    @property
+    def referrer(self) -> str | None:
+        return self.entry("HTTP_REFERER")
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.entry("HTTP_USER_AGENT")
+
+
+def _text(value: object) -> str | None:
+    # Servers put numbers and None into environ too.
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+@lru_cache(maxsize=1024)
+def ip_address(text: str) -> str | None:
+    """`text` without its zone if it is an IP address, else None. Remembered: few peers make many requests."""
+    import ipaddress
+
+    address = text.partition("%")[0]
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return address
