@@ -1,0 +1,1 @@
+"""Other people's configuration, translated into constructor calls. Nobody inside the house imports this."""
