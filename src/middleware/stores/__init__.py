@@ -1,0 +1,39 @@
+"""A place to keep bytes for a while: one contract of five verbs, and the stores that keep it.
+
+Names load when first asked for: a process that keeps everything in memory never imports sqlite3.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from middleware.stores.base import Clearable, Purgeable, Store
+    from middleware.stores.memory import MemoryStore
+    from middleware.stores.sqlite import SQLiteStore
+    from middleware.stores.urls import open_store
+
+__all__ = ["Clearable", "MemoryStore", "Purgeable", "SQLiteStore", "Store", "open_store"]
+
+_HOMES = {
+    "Clearable": "base",
+    "MemoryStore": "memory",
+    "Purgeable": "base",
+    "SQLiteStore": "sqlite",
+    "Store": "base",
+    "open_store": "urls",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

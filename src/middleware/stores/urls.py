@@ -1,0 +1,99 @@
+"""Stores by URL, for configuration files and command lines. In Python, take the store itself."""
+
+from __future__ import annotations
+
+from middleware.errors import ConfigurationError
+from middleware.units import parse_duration, parse_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from middleware.stores.base import Store
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names:
+
+    - `memory://?max_bytes=64MiB&when_full=refuse`
+    - `sqlite:///relative.db`, `sqlite:////absolute/path.db?prefix=sessions&timeout=5s`
+
+    The keys of the query are the keyword options of the store's class. Sizes and durations may carry a unit; `%`
+    escapes any character.
+
+    Raises ConfigurationError for an unknown scheme, an unknown key or a wrong value, naming the nearest real one, and
+    whatever the store's constructor raises.
+    """
+    from urllib.parse import unquote
+
+    scheme, found, rest = url.partition("://")
+    if not found:
+        # The text itself stays out of messages: it may hold a password.
+        raise ConfigurationError(f"a store's URL begins with a scheme: {_listed(_SCHEMES)}")
+    if scheme not in _SCHEMES:
+        near = _nearest(scheme, _SCHEMES)
+        raise ConfigurationError(f"unknown store {scheme!r} in its URL{near}. There are {_listed(_SCHEMES)}")
+    opener, keys = _SCHEMES[scheme]
+    place, _, query = rest.partition("?")
+    return opener(unquote(place, errors="surrogateescape"), _options(scheme, query, keys))
+
+
+def _options(scheme: str, query: str, keys: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
+    from urllib.parse import parse_qsl
+
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+    except ValueError:
+        raise ConfigurationError(f"the query of a {scheme} URL is key=value&key=value, escaped with %") from None
+    options: dict[str, object] = {}
+    for key, text in pairs:
+        if key not in keys:
+            near = _nearest(key, keys)
+            raise ConfigurationError(f"a {scheme} URL has no {key!r}{near}. There are {', '.join(keys)}")
+        if key in options:
+            raise ConfigurationError(f"{key} stands twice in the {scheme} URL")
+        try:
+            options[key] = keys[key](text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{key} of a {scheme} URL: {error}") from None
+    return options
+
+
+def _when_full(text: str) -> str:
+    choices = ("evict", "refuse")
+    if text not in choices:
+        raise ConfigurationError(f"{text!r} is not one of {', '.join(choices)}{_nearest(text, choices)}")
+    return text
+
+
+def _memory(place: str, options: dict[str, object]) -> Store:
+    from middleware.stores.memory import MemoryStore
+
+    if place.strip("/"):
+        raise ConfigurationError("memory:// has no path: write memory://?max_bytes=64MiB")
+    return MemoryStore(**options)  # type: ignore[arg-type] - converted by the table below
+
+
+def _sqlite(place: str, options: dict[str, object]) -> Store:
+    from middleware.stores.sqlite import SQLiteStore
+
+    if not place.startswith("/") or place == "/":
+        raise ConfigurationError("write sqlite:///relative.db or, with four slashes, sqlite:////absolute/path.db")
+    return SQLiteStore(place[1:], **options)  # type: ignore[arg-type] - converted by the table below
+
+
+_SCHEMES: dict[str, tuple[Callable[[str, dict[str, object]], Store], dict[str, Callable[[str], object]]]] = {
+    "memory": (_memory, {"max_bytes": parse_size, "when_full": _when_full}),
+    "sqlite": (_sqlite, {"prefix": str, "timeout": parse_duration}),
+}
+
+
+def _listed(schemes: Iterable[str]) -> str:
+    return ", ".join(f"{scheme}://" for scheme in schemes)
+
+
+def _nearest(name: str, real: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(real), n=1)
+    return f": did you mean {near[0]!r}?" if near else ""
