@@ -8,70 +8,54 @@ from __future__ import annotations
 
 import os
 
-from middleware.wsgi.forward import close
+from middleware.wsgi.bodies import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from typing import Any
-    from wsgiref.types import WSGIEnvironment
 
-    from middleware.wsgi.forward import _Exchange
-
-
-class WatchedFiles:
-    """Stands in for the server's file wrapper while an application is called."""
-
-    __slots__ = ("_made", "_wrapper")
-
-    def __init__(self, environ: WSGIEnvironment) -> None:
-        self._wrapper: Callable[..., Iterable[bytes]] = environ["wsgi.file_wrapper"]
-        self._made: list[tuple[Iterable[bytes], _WatchedFile]] = []
-        environ["wsgi.file_wrapper"] = self._wrap
-
-    def _wrap(self, file: Any, *block_size: int) -> Iterable[bytes]:
-        watched = _WatchedFile(file)
-        made = self._wrapper(watched, *block_size)
-        self._made.append((made, watched))
-        return made
-
-    def withdraw(self, environ: WSGIEnvironment) -> None:
-        """Put the server's own back."""
-        environ["wsgi.file_wrapper"] = self._wrapper
-
-    def adopt(self, body: Iterable[bytes], exchange: _Exchange) -> bool:
-        """Let the file in `body` end the exchange, if `body` is one of the wrappers made here."""
-        for made, watched in self._made:
-            if made is body:
-                watched.exchange = exchange
-                return True
-        return False
+    from middleware.wsgi.exchange import Exchange
 
 
-class _WatchedFile:
+class WatchedFile:
     """The file inside a server's wrapper. What is not said here is the file's own."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.exchange: Exchange | None = None  # what it ends, once the application has returned it
         self._descriptor_asked = False
-        self._read = False
-        self.exchange: _Exchange | None = None
+        self._began: int | None = None  # where the first read was
+        self._read_to = 0
+        self.by_descriptor = 0
 
     def read(self, *size: int) -> bytes:
         exchange = self.exchange
+        if exchange is None:
+            unwatched: bytes = self._file.read(*size)
+            return unwatched
+        start = self._position()
+        if self._began is None:
+            self._began = self._read_to = start
         try:
             chunk: bytes = self._file.read(*size)
-            if exchange is not None:
-                self._read = True
-                if chunk:
-                    exchange.see(chunk)
-                else:
-                    exchange.completed = True
         except BaseException as error:
-            if exchange is not None:
-                exchange.error = error
+            exchange.error = error
             raise
+        if not chunk:
+            exchange.completed = True
+        # waitress seeks back and reads once more what a slow client did not take.
+        unseen = chunk[max(self._read_to - start, 0) :]
+        if unseen:
+            self._read_to = start + len(chunk)
+            exchange.see(unseen)
         return chunk
+
+    def _position(self) -> int:
+        try:
+            position: int = self._file.tell()
+        except (AttributeError, OSError):
+            return self._read_to
+        return position
 
     def __getattr__(self, name: str) -> Any:
         if name == "fileno":
@@ -80,21 +64,25 @@ class _WatchedFile:
 
     def close(self) -> None:
         exchange, self.exchange = self.exchange, None
-        if exchange is not None and self._descriptor_asked and not self._read:
-            exchange.by_descriptor = self._size(exchange)
-            exchange.completed = True
         if exchange is None:
             close(self._file)
-        else:
-            exchange.close(self._file)
+            return
+        if exchange.error is None and not exchange.completed:
+            size = self._size(exchange)
+            if self._began is not None:  # a server that knows the size does not ask for the end
+                exchange.completed = size is not None and self._read_to - self._began >= size
+            elif self._descriptor_asked:
+                exchange.completed = True
+                self.by_descriptor = size or 0
+        exchange.close(self._file)
 
-    def _size(self, exchange: _Exchange) -> int:
+    def _size(self, exchange: Exchange) -> int | None:
         """What a server sends of the file: Content-Length says, else the file's own size."""
         assert exchange.head is not None
         declared = exchange.head.get("Content-Length") or ""
         if declared.isascii() and declared.isdigit():
             return int(declared)
         try:
-            return os.fstat(self._file.fileno()).st_size
+            return os.fstat(self._file.fileno()).st_size - (self._began or 0)
         except (OSError, ValueError, AttributeError):
-            return 0
+            return None

@@ -21,7 +21,7 @@ class Response:
 
     def __init__(self, status: str, headers: Iterable[tuple[str, str]] = (), body: Iterable[bytes] | None = ()) -> None:
         self.status = status
-        self.headers = list(headers)
+        self.headers = [*headers]
         self.body = body
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.wsgi.forward import close
+from middleware.wsgi.bodies import close
 from middleware.wsgi.response import Response
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import IO
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.wsgi.forward import ExcInfo
+    from middleware.wsgi.exchange import ExcInfo
 
 IN_MEMORY = 1 << 20  # bytes written before the application returned; more goes to a temporary file
 BLOCK = 1 << 16
@@ -27,8 +27,12 @@ def take(app: WSGIApplication, environ: WSGIEnvironment) -> TakenResponse:
     body = _TakenBody(response)
     try:
         body.take(app(environ, body.start))
-    except BaseException:
-        body.close()
+    except BaseException as error:
+        try:
+            body.close()
+        except Exception as another:  # noqa: BLE001 - the first error is the one that leaves
+            error.add_note(f"and then close() of the body raised {another!r}")
+        response.exc_info = None
         raise
     response.body = body.untouched(environ.get("wsgi.file_wrapper")) or body
     return response
@@ -61,17 +65,31 @@ class TakenResponse(Response):
             exc_info = None  # its traceback holds this frame
         return () if self.body is None else self.body
 
+    def close(self) -> None:
+        self.exc_info = None  # its traceback holds what holds this response
+        super().close()
+
 
 class _TakenBody:
     """The application's iterable, and what it writes, each byte in its place; closed once."""
 
-    __slots__ = ("_closed", "_first", "_head_known", "_iterator", "_left", "_response", "_source", "_taken", "_written")
+    __slots__ = (
+        "_closed",
+        "_head_known",
+        "_iterator",
+        "_left",
+        "_response",
+        "_source",
+        "_taken",
+        "_written",
+        "_yielded",
+    )
 
     def __init__(self, response: TakenResponse) -> None:
         self._response = response
         self._source: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
-        self._first: list[bytes] = []  # what a late starter gave while it was run to its head
+        self._yielded: list[bytes] = []  # what waits behind written data, or came with the head of a late starter
         self._written = _Written()
         self._head_known = False
         self._taken = False
@@ -90,10 +108,12 @@ class _TakenBody:
             elif self._left:
                 raise exc_info[1].with_traceback(exc_info[2])
             elif response.server is not None:
+                self._written.clear()
                 response.restarted = True
                 response.server(status, list(headers), exc_info)
                 return self._written.add
             else:
+                self._written.clear()  # it belongs to the head that is void now, and has not left
                 response.exc_info = exc_info
                 response.restarted = self._taken
             self._head_known = True
@@ -109,7 +129,7 @@ class _TakenBody:
         if not self._head_known:
             self._iterator = iter(source)
             for chunk in self._iterator:
-                self._first.append(chunk)
+                self._yielded.append(chunk)
                 if chunk or self._written:
                     break
             if not self._head_known:
@@ -134,17 +154,19 @@ class _TakenBody:
         return chunk
 
     def _pull(self) -> bytes:
-        if self._first:
-            return self._first.pop(0)
+        """The application's next value, behind what it wrote on the way to it."""
+        if self._yielded:
+            return self._yielded.pop(0)
         if self._iterator is None:
             self._iterator = iter(self._source)
-        try:
-            chunk = next(self._iterator)
-        except StopIteration:
+        for chunk in self._iterator:
             if not self._written:
-                raise
-            return self._written.read()
-        return self._written.read_all() + chunk if self._written else chunk
+                return chunk
+            self._yielded.append(chunk)
+            break
+        if not self._written:
+            raise StopIteration
+        return self._written.read()
 
     def close(self) -> None:
         if self._closed:
@@ -153,7 +175,8 @@ class _TakenBody:
         try:
             close(self._source)
         finally:
-            self._written.close()
+            self._written.clear()
+            self._response.body = None  # the two hold each other
 
 
 class _Written:
@@ -176,7 +199,7 @@ class _Written:
         if self._file is None and self._size > IN_MEMORY:
             import tempfile
 
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - clear() closes it
             self._file.writelines(self._chunks)
             self._chunks.clear()
         if self._file is not None:
@@ -197,11 +220,10 @@ class _Written:
         self._size -= len(block)
         return block
 
-    def read_all(self) -> bytes:
-        """All that is left."""
-        return b"".join(iter(self.read, b""))
-
-    def close(self) -> None:
+    def clear(self) -> None:
+        """Forget it."""
         self._chunks.clear()
+        self._size = self._position = 0
         if self._file is not None:
             self._file.close()
+            self._file = None

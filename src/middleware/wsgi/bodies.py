@@ -1,0 +1,109 @@
+"""Bodies on their way out: one value in, one value out, closed once.
+
+Classes and never generators: the `finally` of a generator that was never started does not run.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from middleware.wsgi.exchange import Exchange
+
+_END = bytes(bytearray(b"the end"))  # compared by identity: no application can yield this very object
+
+
+class Body:
+    """Any iterable of an application, and the only one for an application that starts late."""
+
+    __slots__ = ("_closed", "_exchange", "_iterator", "_source")
+
+    def __init__(self, exchange: Exchange, source: Iterable[bytes]) -> None:
+        self._exchange = exchange
+        self._source = source
+        self._iterator: Iterator[bytes] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._iterator is None:
+                self._iterator = self._begin()
+            chunk = next(self._iterator, _END)
+        except BaseException as error:
+            self._exchange.error = error
+            raise
+        if chunk is _END:
+            self._exchange.completed = True
+            raise StopIteration
+        if chunk:
+            self._exchange.see(chunk)
+        return chunk
+
+    def _begin(self) -> Iterator[bytes]:
+        """What to iterate over. A late starter calls `start_response` on the way to its first value, or never."""
+        exchange = self._exchange
+        iterator = iter(self._source)
+        if exchange.handed_on:
+            return iterator
+        first = list(islice(iterator, 1))
+        if exchange.head is None:
+            raise RuntimeError(f"{exchange.app_name()} gave a body without calling start_response (PEP 3333)")
+        if not exchange.released:
+            exchange.release(exchange.head)
+        exchange.handed_on = True
+        if exchange.head.body is None:
+            return chain(first, iterator)
+        application_body, self._source = self._source, ()
+        self._source = exchange.replace(application_body)
+        return iter(self._source)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._exchange.close(self._source)
+
+
+class ListBody(list[bytes]):
+    """A list of chunks that stays a list, so that a server sees how many they are, and that has a `close()`."""
+
+    __slots__ = ("_closed", "_exchange", "_source")
+
+    _exchange: Exchange
+    _source: list[bytes] | tuple[bytes, ...]
+    _closed: bool
+
+    @classmethod
+    def of(cls, exchange: Exchange, source: list[bytes] | tuple[bytes, ...]) -> ListBody:
+        """`source`, watched. (A constructor, which also has to call the one of `list`, takes 0.2 us more.)"""
+        body = cls(source[:])  # a slice, since to iterate over another such list would be to hand it on
+        body._exchange = exchange
+        body._source = source
+        body._closed = False
+        return body
+
+    def __iter__(self) -> Iterator[bytes]:
+        # A generator will do: what has to happen at the end happens in close().
+        exchange = self._exchange
+        for chunk in self._source:
+            if chunk:
+                exchange.see(chunk)
+            yield chunk
+        exchange.completed = True
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._exchange.close(self._source)
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Close what an application returned, where it can be closed (PEP 3333)."""
+    close_body = getattr(body, "close", None)
+    if close_body is not None:
+        close_body()
