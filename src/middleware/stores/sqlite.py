@@ -5,7 +5,7 @@ before it reads the clock; after an error the connection is thrown away, so that
 """
 
 # Importing pathlib takes longer than importing sqlite3, and a CGI process does it for every request.
-# ruff: noqa: PTH
+# ruff: noqa: PTH108, PTH110, PTH112, PTH116, PTH120
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from middleware.units import parse_duration, parse_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from middleware.stores.base import Store
 
@@ -38,14 +39,14 @@ def open_store(url: str) -> Store:
     return opener(unquote(place, errors="surrogateescape"), _options(scheme, query, keys))
 
 
-def _options(scheme: str, query: str, keys: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
+def _options(scheme: str, query: str, keys: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     from urllib.parse import parse_qsl
 
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except ValueError:
         raise ConfigurationError(f"the query of a {scheme} URL is key=value&key=value, escaped with %") from None
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     for key, text in pairs:
         if key not in keys:
             near = _nearest(key, keys)
@@ -66,23 +67,23 @@ def _when_full(text: str) -> str:
     return text
 
 
-def _memory(place: str, options: dict[str, object]) -> Store:
+def _memory(place: str, options: dict[str, Any]) -> Store:
     from middleware.stores.memory import MemoryStore
 
     if place.strip("/"):
         raise ConfigurationError("memory:// has no path: write memory://?max_bytes=64MiB")
-    return MemoryStore(**options)  # type: ignore[arg-type] - converted by the table below
+    return MemoryStore(**options)
 
 
-def _sqlite(place: str, options: dict[str, object]) -> Store:
+def _sqlite(place: str, options: dict[str, Any]) -> Store:
     from middleware.stores.sqlite import SQLiteStore
 
     if not place.startswith("/") or place == "/":
         raise ConfigurationError("write sqlite:///relative.db or, with four slashes, sqlite:////absolute/path.db")
-    return SQLiteStore(place[1:], **options)  # type: ignore[arg-type] - converted by the table below
+    return SQLiteStore(place[1:], **options)
 
 
-_SCHEMES: dict[str, tuple[Callable[[str, dict[str, object]], Store], dict[str, Callable[[str], object]]]] = {
+_SCHEMES: dict[str, tuple[Callable[[str, dict[str, Any]], Store], dict[str, Callable[[str], Any]]]] = {
     "memory": (_memory, {"max_bytes": parse_size, "when_full": _when_full}),
     "sqlite": (_sqlite, {"prefix": str, "timeout": parse_duration}),
 }

@@ -1,0 +1,1 @@
+"""What users test their own layers and stores with: the same tools that test ours."""
