@@ -1,0 +1,140 @@
+"""The cookies of one request, and those that its answer will set."""
+
+from __future__ import annotations
+
+from middleware.cookies.codec import check_name, parse_cookies
+from middleware.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from middleware.cookies.options import CookieOptions
+    from middleware.cookies.signed import SignedValues
+
+MOST_TRIED = 8  # signed values of one name in one request
+
+
+class CookieJar:
+    """The cookies of one request, and those that its answer will set. Nothing is parsed before it is asked.
+
+    Reading sees what this request has set or deleted. A cookie is text; of several with the same name the first
+    counts. What comes from `get` was made by anybody, what comes from `get_signed` by us.
+
+    `accessed`: whether the jar was read or changed; the answer is then for this client only.
+    """
+
+    def __init__(self, field: str, *, secure: bool, options: CookieOptions, signed: SignedValues | None) -> None:
+        self.accessed = False
+        self._field = field
+        self._secure = secure
+        self._options = options
+        self._signed = signed
+        self._received: dict[str, list[str]] | None = None
+        self._now: dict[str, str | None] = {}  # what this request has made of a cookie; None: deleted
+        self._lines: dict[tuple[str, str | None, str], str] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return "<CookieJar>"
+
+    def get(self, name: str) -> str | None:
+        """The value of the cookie, verbatim, or None."""
+        cookies = self._read()
+        if name in self._now:
+            return self._now[name]
+        return cookies[name][0] if name in cookies else None
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of all cookies of this name, in the order of the request."""
+        cookies = self._read()
+        if name in self._now:
+            value = self._now[name]
+            return [] if value is None else [value]
+        return list(cookies.get(name, ()))
+
+    def __contains__(self, name: object) -> bool:
+        cookies = self._read()
+        return self._now[name] is not None if name in self._now else name in cookies
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, each once."""
+        return iter([name for name in {**self._read(), **self._now} if name in self])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def set(self, name: str, value: str, **attributes: Any) -> None:
+        """Set a cookie. `attributes`: those of `CookieOptions` that differ from the layer's options.
+
+        Raises ValueError for a name or value that cookies cannot carry, or attributes that browsers refuse together;
+        TypeError for an unknown attribute; CookieTooLarge above 4096 bytes of name and value; RuntimeError once the
+        head of the answer has left. Set again, it replaces the line it set before.
+        """
+        check_name(name)
+        options = self._with(attributes)
+        self._write(name, options, options.line(name, self._secure_by(options)).setting(value), value)
+
+    def delete(self, name: str, **attributes: Any) -> None:
+        """Delete a cookie. `path`, `domain`, `secure` and `partitioned` must be those it was set with.
+
+        Raises as `set` does.
+        """
+        check_name(name)
+        options = self._with(attributes)
+        self._write(name, options, options.line(name, self._secure_by(options)).deletion, None)
+
+    def get_signed(self, name: str, *, max_age: float | None = None) -> str | None:
+        """The text that `set_signed` gave to this cookie; None where it is absent, altered, or another cookie's.
+
+        `max_age`: seconds since it was signed beyond which it counts as absent. (A cookie's own Max-Age is in the hands
+        of the browser.)
+        """
+        signed = self._signing()
+        for value in self.get_all(name)[:MOST_TRIED]:
+            text = signed.open(name, value, max_age)
+            if text is not None:
+                return text
+        return None
+
+    def set_signed(self, name: str, value: str, **attributes: Any) -> None:
+        """Set a cookie that only we can make: any text, readable by the client but not changeable.
+
+        `attributes` and errors as in `set`. ConfigurationError where the layer was given no `secret`.
+        """
+        check_name(name)
+        self.set(name, self._signing().seal(name, value), **attributes)
+
+    def close(self) -> list[str]:
+        """The Set-Cookie lines of this answer, whose head is about to leave: the jar takes no more."""
+        self._closed = True
+        return list(self._lines.values())
+
+    def _read(self) -> dict[str, list[str]]:
+        if self._received is None:
+            if self._closed:
+                raise RuntimeError("the head of the answer has left: read the cookies before the first chunk")
+            self.accessed = True
+            self._received = {}
+            for name, value in parse_cookies(self._field):
+                self._received.setdefault(name, []).append(value)
+        return self._received
+
+    def _signing(self) -> SignedValues:
+        if self._signed is None:
+            raise ConfigurationError("signed cookies need a secret: CookieMiddleware(app, secret=...)")
+        return self._signed
+
+    def _with(self, attributes: dict[str, Any]) -> CookieOptions:
+        return self._options.replace(**attributes) if attributes else self._options
+
+    def _secure_by(self, options: CookieOptions) -> bool:
+        return self._secure if options.secure is None else options.secure
+
+    def _write(self, name: str, options: CookieOptions, line: str, value: str | None) -> None:
+        if self._closed:
+            raise RuntimeError(f"the head of the answer has left: set cookie {name} before the first chunk")
+        self.accessed = True
+        self._lines[name, options.domain, options.path] = line
+        self._now[name] = value

@@ -1,0 +1,123 @@
+"""The attributes of a cookie as one frozen value, and the text they put round the cookie's value."""
+
+from __future__ import annotations
+
+from middleware.cookies.codec import LONGEST_LIFE, attributes, check_value
+from middleware.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    SameSite = Literal["Strict", "Lax", "None"]
+
+_FIELDS = ("name", "path", "domain", "secure", "httponly", "samesite", "max_age", "partitioned")
+
+
+class CookieOptions:
+    """The attributes of a cookie. A frozen value, judged when it is made.
+
+    `name`: the cookie's name; None leaves it to the layer (a session calls itself `__Host-id`, or `id` over http).
+    `path` (`"/"`), `domain` (None: this host alone), `httponly` (True), `samesite` (`"Lax"`; `"Strict"`, `"None"`),
+    `partitioned` (False): as in RFC 6265bis, section 4.1.2, and in CHIPS.
+    `secure`: True, False, or None, which follows `wsgi.url_scheme`. Behind a proxy that hides https say True.
+    `max_age`: whole seconds; None for a cookie that goes with the browser. 400 days at most, more is cut to that.
+
+    Raises ConfigurationError for what no browser would keep, TypeError for a `max_age` that is no int.
+    """
+
+    __slots__ = _FIELDS
+
+    name: str | None
+    path: str
+    domain: str | None
+    secure: bool | None
+    httponly: bool
+    samesite: SameSite
+    max_age: int | None
+    partitioned: bool
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        httponly: bool = True,
+        samesite: SameSite = "Lax",
+        max_age: int | None = None,
+        partitioned: bool = False,
+    ) -> None:
+        for field, value in zip(
+            _FIELDS, (name, path, domain, secure, httponly, samesite, max_age, partitioned), strict=True
+        ):
+            object.__setattr__(self, field, value)
+        if max_age is not None and isinstance(max_age, int) and max_age > LONGEST_LIFE:
+            from middleware.cookies.operator import say_once
+
+            say_once(f"max_age={max_age} is cut to {LONGEST_LIFE} (400 days): no browser keeps a cookie longer")
+        try:
+            self.line("a" if name is None else name, secure is not False)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"cookie options do not change ({name}): make others with replace()")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CookieOptions) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{field}={value!r}" for field, value in zip(_FIELDS, self._values(), strict=True))
+        return f"CookieOptions({shown})"
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field) for field in _FIELDS)
+
+    def replace(self, **changes: Any) -> CookieOptions:
+        """The same options but for these. A TypeError for an unknown one."""
+        return CookieOptions(**{**dict(zip(_FIELDS, self._values(), strict=True)), **changes})
+
+    def is_secure(self, url_scheme: object) -> bool:
+        """Whether a cookie set in answer to a request of this `wsgi.url_scheme` is Secure."""
+        return url_scheme == "https" if self.secure is None else self.secure
+
+    def line(self, name: str, secure: bool) -> CookieLine:
+        """How a cookie of this name is set and deleted. A ValueError where no browser would keep it."""
+        return CookieLine(name, self._attributes(name, secure, self.max_age), self._attributes(name, secure, 0))
+
+    def _attributes(self, name: str, secure: bool, max_age: int | None) -> str:
+        return attributes(
+            name,
+            path=self.path,
+            domain=self.domain,
+            secure=secure,
+            httponly=self.httponly,
+            samesite=self.samesite,
+            max_age=max_age,
+            partitioned=self.partitioned,
+        )
+
+
+class CookieLine:
+    """The values of the Set-Cookie field that set one cookie and that delete it."""
+
+    __slots__ = ("_attributes", "deletion", "name")
+
+    def __init__(self, name: str, attributes_: str, attributes_of_deletion: str) -> None:
+        self.name = name
+        self._attributes = attributes_
+        # All the attributes again, or the browser takes it for another cookie, or refuses it for its prefix.
+        self.deletion = f"{name}={attributes_of_deletion}"
+
+    def setting(self, value: str) -> str:
+        """Set the cookie. A ValueError for a value that cookies cannot carry, CookieTooLarge for too large a one."""
+        check_value(self.name, value)
+        return f"{self.name}={value}{self._attributes}"
