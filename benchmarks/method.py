@@ -63,7 +63,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what ours costs above its base, over what the peer costs above its own."""
+    """One line of the table: what ours costs above its base, over what the peer costs above its own.
+
+    A run that does the thing many times says so in `per`; the ratio does not change, the times are those of one.
+    """
 
     title: str
     ours: Case
@@ -71,6 +74,7 @@ class Row:
     target: float
     ours_base: Case | None = None
     peer_base: Case | None = None
+    per: int = 1
 
     def cases(self) -> Iterable[Case]:
         return [case for case in (self.ours, self.peer, self.ours_base, self.peer_base) if case]
@@ -78,7 +82,8 @@ class Row:
     def result(self, times: dict[Case, float]) -> Result:
         ours = times[self.ours] - (times[self.ours_base] if self.ours_base else 0)
         peer = times[self.peer] - (times[self.peer_base] if self.peer_base else 0)
-        return Result(self.title, ours * 1e6, self.peer.name, peer * 1e6, "µs", ours / peer, self.target)
+        in_us = 1e6 / self.per
+        return Result(self.title, ours * in_us, self.peer.name, peer * in_us, "µs", ours / peer, self.target)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,9 @@ class Answer:
     def cookies(self) -> str:
         """What a browser would send back, as the Cookie field of the next request."""
         return "; ".join(
-            value.partition(";")[0] for key, value in self.headers if key.lower() == "set-cookie" and "=" in value
+            value.partition(";")[0].strip()
+            for key, value in self.headers
+            if key.lower() == "set-cookie" and "=" in value
         )
 
 

@@ -1,0 +1,31 @@
+"""The benchmarks run, with every assertion of equal work. What they measure is not judged here: no test holds a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_every_benchmark_does_equal_work_and_is_in_the_table():
+    for peer in ("beaker.middleware", "paste.translogger"):
+        pytest.importorskip(peer, reason="the peers come with the extra 'bench'")
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--rounds", "1", "--batch", "0.01", "--markdown"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDEVMODE": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode in (0, 1), ran.stderr
+    assert "Traceback" not in ran.stderr
+    titles = [line.split("|")[1].strip() for line in ran.stdout.splitlines()[2:]]
+    assert {"pass on", "session read, cookie", "five layers, memory session", "import and build"} <= {*titles}
+    assert len(titles) == len({*titles}) >= 18
