@@ -23,6 +23,10 @@ MAX_URL = 2048
 MAX_FIELD = 1024  # Referer, User-Agent
 MAX_OTHER = 256
 
+_HARMLESS = bytes(byte for byte in range(0x20, 0x7F) if chr(byte) not in '"\\')
+_USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+_USUAL_PROTOCOLS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2")
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -51,39 +55,42 @@ def by_function(function: Format) -> Format:
 
 
 def _line(record: AccessRecord, with_fields: bool, end: str) -> str:
-    user = record.user
-    method = record.method
-    target = record.target
-    protocol = record.protocol
-    fields = ""
-    if with_fields:
-        referrer, agent = record.referrer, record.user_agent
-        fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
     before = f"{record.client or '-'} - "
     stamp = f' {local_stamp(record.began)} "'
     after = f'" {record.status or "-"} {record.sent or "-"}'
-    line = f"{before}{user or '-'}{stamp}{method} {target} {protocol}{after}{fields}{end}"
-    # Nearly every line is clean, and a look at the whole of it takes 0.4 us, the escaping of each value 5.
+
+    # Nearly every line is clean, and one look at the whole of it takes 0.3 us where the escaping of each value takes 5:
+    # what is left without the harmless characters must be the quotes put there. (The entries are read here for the same
+    # reason: by the record's properties that takes 0.5 us more.)
+    get = record.request.get
+    method = get("REQUEST_METHOD")
+    protocol = get("SERVER_PROTOCOL")
+    user = record.user
     if (
-        line.isascii()
-        and line.isprintable()
-        and "\\" not in line
-        and line.count('"') == (6 if with_fields else 2)
-        and len(line) <= MAX_FIELD
-        and len(method) <= MAX_OTHER
-        and len(protocol) <= MAX_OTHER
-        and (user is None or (len(user) <= MAX_OTHER and user.isalnum()))
+        method in _USUAL_METHODS
+        and protocol in _USUAL_PROTOCOLS
+        and (user is None or (user.isalnum() and len(user) <= MAX_OTHER))
     ):
-        return line
+        target = get("RAW_URI") or get("REQUEST_URI") or record.target
+        fields = ""
+        if with_fields:
+            referrer, agent = get("HTTP_REFERER"), get("HTTP_USER_AGENT")
+            fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
+        line = f"{before}{user or '-'}{stamp}{method} {target} {protocol}{after}{fields}{end}"
+        quotes = b'""""""' if with_fields else b'""'
+        if len(line) <= MAX_FIELD and line.isascii() and line.encode().translate(None, _HARMLESS) == quotes:
+            return line
+
     values = [
         escaped(user or "-", USER, MAX_OTHER),
-        escaped(method, QUOTED, MAX_OTHER),
-        escaped(target, QUOTED, MAX_URL),
-        escaped(protocol, QUOTED, MAX_OTHER),
+        escaped(record.method, QUOTED, MAX_OTHER),
+        escaped(record.target, QUOTED, MAX_URL),
+        escaped(record.protocol, QUOTED, MAX_OTHER),
     ]
     literals = [before, stamp, " ", " ", after + end]
     if with_fields:
-        values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in (referrer, agent)]
+        asked = (record.referrer, record.user_agent)
+        values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in asked]
         literals[-1:] = [after + ' "', '" "', f'"{end}']
     return woven(literals, values)
 
@@ -101,7 +108,7 @@ _last_stamp: list[tuple[int, tuple[str, str], str]] = [(-1, ("", ""), "")]
 
 def local_stamp(seconds: float) -> str:
     """`[21/Nov/2026:04:56:16 +0000]`: a time since 1970 in the local zone, months in English in every locale."""
-    second = int(seconds // 1)
+    second = int(seconds)
     kept, zone, text = _last_stamp[0]
     if kept == second and zone is time.tzname:
         return text

@@ -76,7 +76,9 @@ class LoggingMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = environ.copy()  # the application may rewrite its own
-        request_id = environ[KEY] = self._identify(environ)
+        # One that a LoggingMiddleware further out has given comes first: both lines are about the same request.
+        known = environ.get(KEY) or (self._trusted_key and environ.get(self._trusted_key))
+        request_id = environ[KEY] = known if known and is_request_id(known) else make_request_id()
         notes: dict[str, Any] = environ.setdefault(NOTES_KEY, {})
         notes["request_id"] = request_id
         header = self._header
@@ -118,13 +120,6 @@ class LoggingMiddleware:
                 self._failures.add(error, environ)
 
         return forward(self.app, environ, start, echo, watch=watch, end=end)
-
-    def _identify(self, environ: WSGIEnvironment) -> str:
-        """The id of the request: from a LoggingMiddleware further out, from a client that is trusted, or a new one."""
-        known = environ.get(KEY)
-        if known is None and self._trusted_key is not None:
-            known = environ.get(self._trusted_key)
-        return known if is_request_id(known) else make_request_id()
 
 
 def _format(format: str | Format) -> Format:  # noqa: A002

@@ -1,0 +1,134 @@
+"""The name of a request."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from asking import ask
+
+from middleware.errors import ConfigurationError, LayerMissing
+from middleware.logging import LoggingMiddleware, get_request_id
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [environ["middleware.request_id"].encode()]
+
+
+def layer(app=hello, **options):
+    return LoggingMiddleware(app, sink=lambda line: None, **options)
+
+
+def test_a_request_gets_128_random_bits():
+    ids = {ask(layer()).text for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in ids)
+
+
+def test_the_id_goes_to_the_client():
+    answer = ask(layer())
+    assert answer.all("X-Request-ID") == [answer.text]
+
+
+def test_the_application_finds_it_in_three_places():
+    seen = []
+
+    def app(environ, start_response):
+        notes = environ["middleware.notes"]
+        seen.extend([get_request_id(environ), environ["middleware.request_id"], notes["request_id"]])
+        return hello(environ, start_response)
+
+    answer = ask(layer(app))
+    assert set(seen) == {answer.text}
+
+
+def test_the_header_may_have_another_name():
+    answer = ask(layer(request_id_header="X-Correlation-ID"))
+    assert answer.header("X-Correlation-ID") == answer.text
+    assert answer.header("X-Request-ID") is None
+
+
+def test_the_header_may_be_left_out_and_the_id_is_still_there():
+    answer = ask(layer(request_id_header=None))
+    assert answer.header("X-Request-ID") is None
+    assert len(answer.text) == 32
+
+
+def test_the_id_of_a_client_is_not_trusted_unless_told():
+    answer = ask(layer(), headers={"X-Request-ID": "theirs"})
+    assert answer.text != "theirs"
+
+
+def test_the_id_of_a_client_is_taken_where_it_is_trusted():
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(environ["HTTP_X_REQUEST_ID"])
+        return hello(environ, start_response)
+
+    answer = ask(layer(app, trust_request_id=True), headers={"X-Request-ID": "theirs-1._"})
+    assert answer.text == "theirs-1._"
+    assert answer.header("X-Request-ID") == "theirs-1._"
+    assert seen == ["theirs-1._"]
+
+
+def test_128_characters_are_taken():
+    assert ask(layer(trust_request_id=True), headers={"X-Request-ID": "a" * 128}).text == "a" * 128
+
+
+@pytest.mark.parametrize("theirs", ["a" * 129, "", "a b", "a,b", "a\n", "\xe9", "<script>", "²"])
+def test_an_id_that_could_do_harm_is_refused(theirs):
+    lines = []
+    answer = ask(
+        LoggingMiddleware(hello, format="extended", sink=lines.append, trust_request_id=True),
+        headers={"X-Request-ID": theirs},
+    )
+    assert len(answer.text) == 32
+    assert lines[0].split()[-2] == answer.text
+    assert not theirs or all(theirs not in text for text in (lines[0], *(value for _, value in answer.headers)))
+
+
+def test_the_applications_own_header_is_replaced_also_after_a_restart():
+    def app(environ, start_response):
+        start_response("200 OK", [("x-request-id", "1"), ("X-REQUEST-ID", "2")])
+        try:
+            raise ValueError
+        except ValueError as error:
+            exc_info = (type(error), error, error.__traceback__)
+            start_response("500 Oops", [("x-request-id", "3"), ("X-REQUEST-ID", "4")], exc_info)
+        return [environ["middleware.request_id"].encode()]
+
+    answer = ask(layer(app))
+    assert answer.all("X-Request-ID") == [answer.text]
+
+
+def test_a_forked_child_never_repeats_its_parent():
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, ask(layer()).body)
+        os._exit(0)
+    ours = ask(layer()).text
+    os.waitpid(child, 0)
+    theirs = os.read(read, 100).decode()
+    os.close(read)
+    os.close(write)
+    assert len(theirs) == 32
+    assert ours != theirs
+
+
+def test_without_the_layer_the_accessor_says_what_to_do():
+    with pytest.raises(LayerMissing, match="wrap the app in LoggingMiddleware"):
+        get_request_id({})
+
+
+@pytest.mark.parametrize("name", ["", "X Request", "X-Request-ID:", "X\n", "Ñ"])
+def test_a_header_name_that_is_none_is_refused(name):
+    with pytest.raises(ConfigurationError, match="no field name"):
+        layer(request_id_header=name)
+
+
+def test_trust_without_a_header_is_refused():
+    with pytest.raises(ConfigurationError, match="needs request_id_header"):
+        layer(request_id_header=None, trust_request_id=True)

@@ -1,0 +1,314 @@
+"""Where the lines go, and that no failure there reaches the response."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from asking import ask
+
+from middleware.errors import ConfigurationError
+from middleware.logging import FileSink, LoggingMiddleware, StreamSink
+from middleware.logging.sinks import Failures
+
+SRC = str(Path(__file__).parent.parent.parent / "src")
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+class Kept(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+@pytest.fixture
+def access_log():
+    """A handler on the standard logger `middleware.access`, which is put back as it was."""
+    logger = logging.getLogger("middleware.access")
+    handler = Kept()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def test_the_default_is_the_standard_logger_with_the_values_beside_the_line(access_log):
+    ask(LoggingMiddleware(hello), headers={"User-Agent": "%s %(x)s {0} %n"})
+    (record,) = access_log.records
+    assert (record.name, record.levelname, record.args) == ("middleware.access", "INFO", ())
+    assert record.getMessage().endswith('"%s %(x)s {0} %n"')
+    assert record.access["http.response.status_code"] == 200
+    assert record.access["user_agent.original"] == "%s %(x)s {0} %n"
+
+
+def test_the_standard_logger_is_left_as_it_was(access_log):
+    logger = logging.getLogger("middleware.access")
+    before = (list(logger.handlers), logger.propagate, logger.level, list(logging.getLogger().handlers))
+    ask(LoggingMiddleware(hello))
+    assert (list(logger.handlers), logger.propagate, logger.level, list(logging.getLogger().handlers)) == before
+
+
+def test_a_logger_that_is_silenced_is_silent(access_log, capsys):
+    logging.getLogger("middleware.access").setLevel(logging.WARNING)
+    ask(LoggingMiddleware(hello))
+    assert access_log.records == []
+    assert capsys.readouterr() == ("", "")
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": SRC}, capture_output=True, text=True, check=True
+    )
+
+
+PLAIN = """
+import sys
+at_start = set(sys.modules)
+from middleware.logging import LoggingMiddleware
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+def request(layer):
+    body = layer({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1"}, lambda *args: None)
+    list(body)
+    body.close()
+"""
+
+
+def test_where_nobody_configured_logging_the_lines_go_to_stderr():
+    done = run(PLAIN + "request(LoggingMiddleware(hello))")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith('"GET / HTTP/1.1" 200 5 "-" "-"\n')
+
+
+def test_the_standard_librarys_logging_is_not_imported_before_it_is_needed():
+    run(
+        PLAIN
+        + "from io import StringIO\n"
+        + "request(LoggingMiddleware(hello, sink=StringIO()))\n"
+        + "LoggingMiddleware(hello)\n"
+        + "assert not {'logging', 'json', 're', 'typing', 'inspect'} & (set(sys.modules) - at_start)\n"
+    )
+
+
+class Stream(io.StringIO):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def write(self, text):
+        self.calls.append(text)
+
+    def flush(self):
+        self.calls.append("flush")
+
+
+def test_a_stream_gets_one_write_a_line():
+    stream = Stream()
+    layer = LoggingMiddleware(hello, sink=stream, format=lambda record: "line")
+    ask(layer)
+    ask(layer)
+    assert stream.calls == ["line\n", "line\n"]
+
+
+def test_a_stream_sink_may_flush_each_line():
+    stream = Stream()
+    ask(LoggingMiddleware(hello, sink=StreamSink(stream, flush=True), format=lambda record: "line"))
+    ask(LoggingMiddleware(hello, sink=StreamSink(stream), format=lambda record: "line"))
+    assert stream.calls == ["line\n", "flush", "line\n"]
+
+
+def test_a_file_is_appended_to(tmp_path):
+    path = tmp_path / "access.log"
+    path.write_text("before\n")
+    with FileSink(path) as sink:
+        ask(LoggingMiddleware(hello, sink=sink, format=lambda record: "line"))
+        assert path.read_text() == "before\nline\n"
+
+
+def test_a_new_file_is_not_for_everybody(tmp_path):
+    with FileSink(tmp_path / "access.log") as sink:
+        assert Path(sink.path).stat().st_mode & 0o007 == 0
+
+
+def test_a_short_write_is_continued(tmp_path):
+    class Slow:
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, data):
+            return self.file.write(data[:3])
+
+        def close(self):
+            self.file.close()
+
+    with FileSink(tmp_path / "access.log") as sink:
+        sink._file = Slow(sink._file)
+        sink.write("0123456789\n")
+        assert Path(sink.path).read_text() == "0123456789\n"
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
+    with pytest.raises(ConfigurationError, match="make its directory"):
+        FileSink(tmp_path / "missing" / "access.log")
+
+
+@pytest.mark.slow
+def test_many_processes_append_whole_lines(tmp_path):
+    path = tmp_path / "access.log"
+    code = (
+        PLAIN
+        + "from middleware.logging import FileSink\n"
+        + "number = sys.argv[1]\n"
+        + f"with FileSink({str(path)!r}) as sink:\n"
+        + "    layer = LoggingMiddleware(hello, sink=sink, format=lambda record: number * 500)\n"
+        + "    for _ in range(2500):\n"
+        + "        request(layer)\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, number], env={**os.environ, "PYTHONPATH": SRC})
+        for number in "1234"
+    ]
+    assert [process.wait() for process in processes] == [0] * 4
+    lines = path.read_text().splitlines()
+    assert len(lines) == 10_000
+    assert set(lines) == {number * 500 for number in "1234"}
+
+
+@pytest.mark.parametrize("sink", ["access.log", 7, object(), b"x", Path("access.log")])
+def test_what_takes_no_lines_is_refused(sink):
+    with pytest.raises(ConfigurationError, match=r"FileSink\(path\)"):
+        LoggingMiddleware(hello, sink=sink)
+
+
+BOOM = RuntimeError("boom \n\x1b")
+
+
+def fails(*args):
+    raise BOOM
+
+
+class FailingStream:
+    write = fails
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sink": fails},
+        {"sink": FailingStream()},
+        {"format": fails},
+        {"format": lambda record: None},
+        {"format": lambda record: b"bytes"},
+        {"clock": fails},
+        {"timer": fails},
+    ],
+    ids=str,
+)
+def test_a_failure_is_counted_and_told_and_the_response_never_notices(options):
+    errors = io.StringIO()
+    layer = LoggingMiddleware(hello, **{"sink": lambda line: None, "request_id_header": None, **options})
+    answer = ask(layer, **{"wsgi.errors": errors})
+    assert (answer.status, answer.headers, answer.body) == ("200 OK", [("Content-Type", "text/plain")], b"hello")
+    assert layer.lines_lost == 1
+    assert errors.getvalue().startswith("access log: 1 lines lost so far, the last by ")
+    assert errors.getvalue()[:-1].isprintable()
+
+
+def test_a_failure_does_not_hide_the_error_of_the_application():
+    def broken(environ, start_response):
+        raise KeyError("theirs")
+
+    with pytest.raises(KeyError, match="theirs"):
+        ask(LoggingMiddleware(broken, sink=fails), **{"wsgi.errors": io.StringIO()})
+
+
+def test_a_timer_that_fails_half_way_costs_a_line_and_no_more():
+    ticks = iter([1.0])
+    layer = LoggingMiddleware(hello, sink=lambda line: None, timer=lambda: next(ticks))
+    assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
+    assert layer.lines_lost == 1
+
+
+def test_a_broken_clock_leaves_the_request_its_id():
+    answer = ask(LoggingMiddleware(hello, sink=lambda line: None, clock=fails), **{"wsgi.errors": io.StringIO()})
+    assert len(answer.header("X-Request-ID")) == 32
+
+
+def test_failures_are_told_once_a_minute_and_all_are_counted():
+    now = [1000.0]
+    errors = io.StringIO()
+    failures = Failures(timer=lambda: now[0])
+    for moment in (1000.0, 1030.0, 1059.0, 1060.0):
+        now[0] = moment
+        failures.add(BOOM, {"wsgi.errors": errors})
+    assert failures.count == 4
+    assert errors.getvalue() == (
+        "access log: 1 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
+        "access log: 4 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
+    )
+
+
+@pytest.mark.parametrize("errors", [None, FailingStream()])
+def test_an_error_stream_that_fails_too_changes_nothing(errors):
+    layer = LoggingMiddleware(hello, sink=fails)
+    assert ask(layer, **{"wsgi.errors": errors}).body == b"hello"
+    assert layer.lines_lost == 1
+
+
+def test_failures_in_many_threads_are_all_counted():
+    layer = LoggingMiddleware(hello, sink=fails)
+    ready = threading.Barrier(8)
+
+    def client():
+        ready.wait()
+        for _ in range(20):
+            ask(layer, **{"wsgi.errors": io.StringIO()})
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert layer.lines_lost == 160
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_costs_the_line_and_no_more():
+    with FileSink("/dev/full") as sink:
+        layer = LoggingMiddleware(hello, sink=sink)
+        assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
+        assert layer.lines_lost == 1
+
+
+def test_a_closed_file_costs_the_line_and_no_more(tmp_path):
+    sink = FileSink(tmp_path / "access.log")
+    sink.close()
+    layer = LoggingMiddleware(hello, sink=sink)
+    assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
+    assert layer.lines_lost == 1
+
+
+def test_a_directory_that_is_deleted_costs_nothing(tmp_path):
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    with FileSink(directory / "access.log") as sink:
+        Path(sink.path).unlink()
+        directory.rmdir()
+        layer = LoggingMiddleware(hello, sink=sink)
+        assert ask(layer).body == b"hello"
+        assert layer.lines_lost == 0
