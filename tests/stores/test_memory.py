@@ -16,7 +16,8 @@ KIB = 1024
 
 def fill(store, number, ttl=None):
     for each in range(number):
-        store.set(f"key{each}", bytes(KIB - OVERHEAD - 4), ttl)
+        key = f"key{each}"
+        store.set(key, bytes(KIB - OVERHEAD - len(key)), ttl)
 
 
 def test_the_least_recently_used_entry_leaves_first():
