@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paste.translogger import TransLogger
@@ -15,6 +14,7 @@ from benchmarks.method import REQUEST, Case, Row, ask, serve
 from middleware import FileSink, LoggingMiddleware
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from wsgiref.types import WSGIApplication
 
 COMBINED = re.compile(

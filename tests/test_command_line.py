@@ -59,19 +59,25 @@ def test_wrong_use_exits_with_2(run, arguments):
 
 
 def test_a_piped_password_is_hashed_and_opens(run):
-    from middleware import check_password
+    from middleware.auth.passwords import verify
 
     status, out, err = run("hash", stdin="correct horse\n")
     assert (status, err) == (0, "")
     assert "correct horse" not in out
-    assert check_password("correct horse", out.strip())
-    assert not check_password("correct horse\n", out.strip())
+    assert verify("correct horse", out.strip())
+    assert not verify("correct horse\n", out.strip())
 
 
 def test_no_password_is_wrong_use(run):
     status, out, err = run("hash", stdin="\n")
     assert (status, out) == (2, "")
     assert "no password" in err
+
+
+def test_a_password_that_could_never_be_used_is_wrong_use(run):
+    status, out, err = run("hash", stdin="x" * 5000)
+    assert (status, out) == (2, "")
+    assert "4096 bytes" in err
 
 
 def test_two_different_passwords_at_the_terminal_are_refused(run, monkeypatch):

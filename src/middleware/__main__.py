@@ -73,7 +73,11 @@ def _print_hash(_: argparse.Namespace) -> int:
     if not password:
         print("python -m middleware: there is no password to hash", file=sys.stderr)
         return 2
-    print(hash_password(password))
+    try:
+        print(hash_password(password))
+    except ValueError as error:
+        print(f"python -m middleware: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

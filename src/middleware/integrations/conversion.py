@@ -277,5 +277,6 @@ _READERS: dict[str, tuple[int, Reader, str]] = {
     "Writable": (2, _log_file, "stdout or stderr or the absolute path of a file"),
     "Callable": (3, imported, "a name such as package.module:function"),
     "str": (4, _text, "a text"),
+    "os.PathLike": (4, _text, "a path"),
     "bytes": (5, str.encode, "a text"),
 }

@@ -1,0 +1,102 @@
+"""The layers as filters of a PasteDeploy file: `use = egg:wsgi-middleware#session`.
+
+Every option of a constructor is a key of the section, written as `conversion` says. docs/pastedeploy.md has examples.
+"""
+
+from __future__ import annotations
+
+from configparser import Error as BadFile
+from configparser import RawConfigParser
+from typing import TYPE_CHECKING, Any
+
+from middleware.errors import ConfigurationError
+from middleware.integrations.conversion import build
+from middleware.integrations.login_lines import rule, scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from wsgiref.types import WSGIApplication
+
+    from middleware.auth import AuthMiddleware
+    from middleware.caching import CacheMiddleware
+    from middleware.cookies import CookieMiddleware
+    from middleware.logging import LoggingMiddleware
+    from middleware.sessions import SessionMiddleware
+
+
+def session(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> SessionMiddleware:
+    """`egg:wsgi-middleware#session`: `SessionMiddleware`."""
+    from middleware.sessions import SessionMiddleware
+
+    layer: SessionMiddleware = build(SessionMiddleware, app, options=local_conf, where=section("session", global_conf))
+    return layer
+
+
+def cookies(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> CookieMiddleware:
+    """`egg:wsgi-middleware#cookies`: `CookieMiddleware`."""
+    from middleware.cookies import CookieMiddleware
+
+    layer: CookieMiddleware = build(CookieMiddleware, app, options=local_conf, where=section("cookies", global_conf))
+    return layer
+
+
+def cache(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> CacheMiddleware:
+    """`egg:wsgi-middleware#cache`: `CacheMiddleware`."""
+    from middleware.caching import CacheMiddleware
+
+    layer: CacheMiddleware = build(CacheMiddleware, app, options=local_conf, where=section("cache", global_conf))
+    return layer
+
+
+def logging(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> LoggingMiddleware:
+    """`egg:wsgi-middleware#logging`: `LoggingMiddleware`."""
+    from middleware.logging import LoggingMiddleware
+
+    layer: LoggingMiddleware = build(LoggingMiddleware, app, options=local_conf, where=section("logging", global_conf))
+    return layer
+
+
+def auth(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> AuthMiddleware:
+    """`egg:wsgi-middleware#auth`: `AuthMiddleware`, its schemes and rules one a line, in the order of their numbers.
+
+    `scheme.1 = basic htpasswd:%(here)s/users realm=App`, `rule.1 = allow /static =/healthz`.
+    """
+    from middleware.auth import AuthMiddleware
+
+    where = section("auth", global_conf)
+    options = dict(local_conf)
+    schemes = _numbered("scheme", scheme, options, where)
+    rules = _numbered("rule", rule, options, where)
+    if not schemes:
+        raise ConfigurationError(f"{where}: there is no scheme: write scheme.1 = basic htpasswd:%(here)s/users")
+    made = {"rules": rules} if rules else {}
+    layer: AuthMiddleware = build(AuthMiddleware, app, schemes, options=options, where=where, made=made)
+    return layer
+
+
+def _numbered(name: str, make: Callable[..., Any], options: dict[str, str], where: str) -> list[Any]:
+    """What the lines `name.1`, `name.2` mean, in this order; they are taken out of the options."""
+    lines: dict[int, str] = {}
+    for key in [key for key in options if key.startswith(f"{name}.")]:
+        number = key.removeprefix(f"{name}.")
+        if not (number.isascii() and number.isdigit()):
+            raise ConfigurationError(f"{where}: {key!r} has no number: write {name}.1, {name}.2 and so on")
+        if int(number) in lines:
+            raise ConfigurationError(f"{where}: there are two lines {name}.{int(number)}")
+        lines[int(number)] = options.pop(key)
+    return [make(text, where=f"{where}: {name}.{number}") for number, text in sorted(lines.items())]
+
+
+def section(name: str, global_conf: Mapping[str, str]) -> str:
+    """Where an option stands, for messages. PasteDeploy tells a filter its file; the section is looked up there."""
+    uses = f"egg:wsgi-middleware#{name}"
+    file = global_conf.get("__file__")
+    if not file:
+        return uses
+    parser = RawConfigParser(strict=False)
+    try:
+        parser.read(file, encoding="utf-8")
+    except (BadFile, UnicodeDecodeError):
+        return f"{uses} in {file}"
+    found = [one for one in parser.sections() if parser.get(one, "use", fallback="") == uses]
+    return f"[{found[0]}] of {file}" if len(found) == 1 else f"{uses} in {file}"
