@@ -1,0 +1,191 @@
+"""What the cache keeps in its store, to and from bytes: the record of a URL, and the head of a stored answer.
+
+The format is lines of text, no pickle, with a version, a checksum and the fingerprint of the address before them. What
+cannot be read, was damaged, or belongs to another address is None: a miss. A body is kept as it is, beside its head.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+from middleware.caching.keys import digest
+from middleware.caching.policy import Said, not_modified, without_body
+from middleware.headers import parse_http_date
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from middleware.caching.policy import Fields
+
+VERSION = "wsgi-middleware cache 1"
+
+
+class Record:
+    """What is known of a URL. Without it nothing stored of the URL counts; deleting it purges them all.
+
+    `generation`: an opaque text; what is stored belongs to one. `until`: when the store may forget the record.
+    `selections`: the lists of field names by which its answers were selected. `variants`: what is stored, oldest first.
+    """
+
+    __slots__ = ("generation", "selections", "until", "variants")
+
+    def __init__(
+        self, generation: str, until: int, selections: tuple[tuple[str, ...], ...] = (), variants: tuple[str, ...] = ()
+    ) -> None:
+        self.generation = generation
+        self.until = until
+        self.selections = selections
+        self.variants = variants
+
+    def to_bytes(self, address: str) -> bytes:
+        """A ValueError where a field name of an application's Vary is no latin-1 text."""
+        selections = ";".join([",".join(names) for names in self.selections])
+        lines = (self.generation, str(self.until), str(len(self.selections)), selections, ",".join(self.variants))
+        return _sealed("record", address, lines)
+
+    @staticmethod
+    def from_bytes(address: str, data: bytes) -> Record | None:
+        lines = _opened("record", address, data)
+        try:
+            if lines is None:
+                return None
+            generation, until, count, selections, variants = lines
+            names = [tuple(part.split(",")) if part else () for part in selections.split(";")] if int(count) else []
+            return Record(generation, int(until), tuple(names), tuple(variants.split(",")) if variants != "" else ())
+        except ValueError:
+            return None
+
+
+class StoredBody:
+    """Where the body of a stored answer is, and what it must be. `until`: when the store may forget it."""
+
+    __slots__ = ("checksum", "length", "name", "until")
+
+    def __init__(self, name: str, length: int, checksum: int, until: int) -> None:
+        self.name = name
+        self.length = length
+        self.checksum = checksum
+        self.until = until
+
+    def kept_until(self, until: int) -> StoredBody:
+        """The same body, kept longer."""
+        return StoredBody(self.name, self.length, self.checksum, until)
+
+
+class Head:
+    """All of a stored answer but its body. Frozen: many requests share one.
+
+    `generation`: of its URL's record. `status`, `fields`: as they will be sent, but for Age and Cache-Status;
+    `hit_fields`: those of a hit that was not validated, `not_modified_fields`: those of a 304. `received`: when the
+    application gave it. `lifetime`, `initial_age`: see `Said`. `explicit`: the application said how long it is fresh.
+    `must_validate`: never reused without asking.
+    """
+
+    __slots__ = (
+        "_modified",
+        "body",
+        "etag",
+        "explicit",
+        "fields",
+        "generation",
+        "hit_fields",
+        "initial_age",
+        "last_modified",
+        "lifetime",
+        "must_validate",
+        "not_modified_fields",
+        "received",
+        "status",
+    )
+
+    def __init__(
+        self, generation: str, status: str, fields: Fields, said: Said, received: float, body: StoredBody
+    ) -> None:
+        self.generation = generation
+        self.status = status
+        self.fields = fields
+        self.received = received
+        self.body = body
+        self.etag = said.etag
+        self.last_modified = said.last_modified
+        self.initial_age = said.initial_age
+        self.explicit = said.lifetime is not None
+        self.lifetime = said.lifetime or 0
+        self.must_validate = said.must_validate
+        withheld = said.withheld
+        self.hit_fields = [pair for pair in fields if pair[0].lower() not in withheld] if withheld else fields
+        self.not_modified_fields = without_body(self.hit_fields)
+        date = next((value for name, value in fields if name.lower() == "date"), "")
+        self._modified = parse_http_date(said.last_modified or date, received)
+
+    def age(self, now: float) -> float:
+        """Seconds since the application made it. A clock that steps back never makes it younger than on receipt."""
+        return self.initial_age + max(0.0, now - self.received)
+
+    @property
+    def can_be_validated(self) -> bool:
+        """Whether the application can be asked if it still holds."""
+        return self.status[:3] == "200" and (self.etag is not None or self.last_modified is not None)
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may answer without asking the application."""
+        return self.lifetime > self.age(now) and not self.must_validate
+
+    def satisfies(self, if_none_match: str | None, if_modified_since: str | None, now: float) -> bool:
+        """Whether a client that sends these has it already: the answer is 304."""
+        if self.status[:3] != "200":
+            return False
+        return not_modified(if_none_match, if_modified_since, self.etag, self._modified, now)
+
+    def to_bytes(self, address: str) -> bytes:
+        body = self.body
+        lines = [
+            self.generation,
+            body.name,
+            str(body.length),
+            str(body.checksum),
+            str(body.until),
+            repr(self.received),
+            repr(self.initial_age),
+            self.status,
+        ]
+        for pair in self.fields:
+            lines += pair
+        return _sealed("head", address, lines)
+
+    @staticmethod
+    def from_bytes(address: str, data: bytes) -> Head | None:
+        lines = _opened("head", address, data)
+        try:
+            if lines is None:
+                return None
+            generation, name, length, check, until, received, initial_age, status, *rest = lines
+            fields = list(zip(rest[::2], rest[1::2], strict=True))
+            said = Said(fields, float(received), float(received))
+            said.initial_age = float(initial_age)  # its Age field is not among those that are kept
+            body = StoredBody(name, int(length), int(check), int(until))
+            return Head(generation, status, fields, said, float(received), body)
+        except ValueError:
+            return None
+
+
+def checksum(body: bytes) -> int:
+    """What tells a damaged body; not what keeps out a forger, who could write any entry."""
+    return crc32(body)
+
+
+def _sealed(kind: str, address: str, lines: tuple[str, ...] | list[str]) -> bytes:
+    """A ValueError where a line cannot be one."""
+    text = "\n".join((VERSION, kind, digest(address), *lines))
+    if text.count("\n") != len(lines) + 2:
+        raise ValueError("a line break in what is to be stored")
+    data = text.encode("latin-1")
+    return crc32(data).to_bytes(4, "big") + data
+
+
+def _opened(kind: str, address: str, data: bytes) -> list[str] | None:
+    if len(data) < 4 or crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        return None
+    version, *lines = data[4:].decode("latin-1").split("\n")
+    if version != VERSION or lines[:2] != [kind, digest(address)]:
+        return None
+    return lines[2:]

@@ -1,0 +1,193 @@
+"""An answer of the application on its way to the client, and into the store where it may be kept."""
+
+from __future__ import annotations
+
+from middleware.caching.entry import Head, StoredBody, checksum
+from middleware.caching.keys import is_private
+from middleware.caching.policy import DAY, FAILURES, Said, declared_length, kept, may_store, updated
+from middleware.caching.shelf import new_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.caching.keys import Key
+    from middleware.caching.policy import Fields
+    from middleware.caching.shelf import Found, Shelf
+    from middleware.wsgi import Ending, Response
+
+# What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE")
+
+
+class Filling:
+    """One answer on its way from the application to the client, and into the store where it may be kept."""
+
+    __slots__ = (
+        "_asked_at",
+        "_chunks",
+        "_clock",
+        "_declared",
+        "_environ",
+        "_fields",
+        "_found",
+        "_generation",
+        "_key",
+        "_label",
+        "_max_object",
+        "_original",
+        "_reason",
+        "_received_at",
+        "_replaced",
+        "_said",
+        "_shelf",
+        "_size",
+        "_status",
+    )
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        clock: Callable[[], float],
+        max_object: int,
+        label: str | None,
+        key: Key,
+        generation: str,
+        found: Found | None,
+        environ: WSGIEnvironment,
+        now: float,
+        reason: str,
+    ) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._max_object = max_object
+        self._label = label
+        self._key = key
+        self._generation = generation
+        self._found = found
+        self._environ = environ
+        self._original = environ.copy()  # inner layers may change what they pass on, and Vary means what came here
+        self._replaced = False
+        self._asked_at = now
+        self._reason = reason
+        self._said: Said | None = None  # of an answer that will be stored if its body is whole
+        self._received_at = now
+        self._status = ""
+        self._fields: Fields = []
+        self._declared: int | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    @property
+    def personal(self) -> bool:
+        """Whether the request says who asks."""
+        return bool(self._original.get("HTTP_COOKIE")) or self._authorized
+
+    @property
+    def _authorized(self) -> bool:
+        # Some gateways remove Authorization when they have checked it, and an inner layer may have done so by now.
+        return "HTTP_AUTHORIZATION" in self._original or any(
+            environ.get(name) for environ in (self._original, self._environ) for name in ("REMOTE_USER", "AUTH_TYPE")
+        )
+
+    def put_conditions(self, conditions: dict[str, str]) -> None:
+        """Ask the application with these conditions in the place of the client's."""
+        self._replaced = True
+        for name in _CONDITIONS:
+            self._environ.pop(name, None)
+        self._environ.update(conditions)
+
+    def restore_conditions(self) -> None:
+        """Put the client's conditions back."""
+        if self._replaced:
+            self._replaced = False
+            for name in _CONDITIONS:
+                self._environ.pop(name, None)
+                if name in self._original:
+                    self._environ[name] = self._original[name]
+
+    def amend(self, response: Response) -> None:
+        """Decide with the head whether the answer will be stored. A head that replaces one decides anew."""
+        now = self._received_at = self._clock()
+        self._chunks = []
+        self._size = 0
+        self._status = response.status
+        self._declared = declared_length(response.headers)
+        self._said = self._storable(response.status, response.headers, now)
+        found = self._found
+        if self._said is None and found is not None and found.head is not None and response.code not in FAILURES:
+            self._shelf.remove(found)  # what was stored is not what the application says now
+        if self._label is not None:
+            stored = "" if self._said is None else "; stored"
+            response.add("Cache-Status", f"{self._label}; fwd={self._reason}{stored}")
+
+    def _storable(self, status: str, fields: Fields, now: float) -> Said | None:
+        if is_private(self._environ) or (self._declared is not None and not 0 <= self._declared <= self._max_object):
+            return None
+        said = Said(fields, self._asked_at, now)
+        with_cookie = bool(self._original.get("HTTP_COOKIE"))
+        if not may_store(status[:3], said, authorized=self._authorized, with_cookie=with_cookie):
+            return None
+        stored = kept(fields, now)
+        if stored is None:
+            return None
+        self._fields = stored
+        return said
+
+    def watch(self, chunk: bytes) -> None:
+        """Copy what passes, as long as it will be stored."""
+        if self._said is None:
+            return
+        self._size += len(chunk)
+        if self._size > (self._max_object if self._declared is None else self._declared):
+            self._said = None
+            self._chunks = []
+        else:
+            self._chunks.append(bytes(chunk))
+
+    def end(self, ending: Ending) -> None:
+        """Store the answer if all of it has passed, and if nobody looked into a session on the way."""
+        self.restore_conditions()
+        said = self._said
+        if said is None or not ending.completed or ending.error is not None or ending.by_descriptor:
+            return
+        if self._declared not in (None, self._size) or is_private(self._environ):
+            return
+        if self._size and self._status[:3] == "204":
+            return  # a body that no client gets
+        now = self._clock()
+        body = b"".join(self._chunks)  # a single chunk is handed on as it is
+        until = int(now + said.useful_for(self._status[:3])) + DAY
+        if self._declared is None and self._status[:3] != "204":
+            self._fields.append(("Content-Length", str(self._size)))
+        stored_body = StoredBody(new_name(), self._size, checksum(body), until)
+        head = Head(self._generation, self._status, self._fields, said, self._received_at, stored_body)
+        self._keep(said, head, body, now)
+        if self._found is not None and self._found.head is not None:
+            self._shelf.forget_body(self._found.head)
+
+    def update(self, found: Found, head: Head, body: bytes, fields: Fields, now: float) -> tuple[Head, bool]:
+        """The stored head after a 304 with these fields, and whether it is stored so (RFC 9111, section 4.3.4)."""
+        status = head.status[:3]
+        merged = updated(head.fields, fields, now)
+        said = Said(merged, self._asked_at, now)
+        stored = kept(merged, now)
+        until = int(now + said.useful_for(status))
+        stored_body = head.body if until <= head.body.until else head.body.kept_until(until + DAY)
+        sent = [pair for pair in merged if pair[0].lower() != "age"]
+        fresh = Head(head.generation, head.status, sent, said, now, stored_body)
+        if said.forbidden:
+            self._shelf.remove(found)
+            return fresh, False
+        with_cookie = bool(self._original.get("HTTP_COOKIE"))
+        allowed = may_store(status, said, authorized=self._authorized, with_cookie=with_cookie)
+        if stored is None or not allowed or is_private(self._environ):
+            return fresh, False
+        self._keep(said, fresh, None if stored_body is head.body else body, now)
+        return fresh, True
+
+    def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> None:
+        assert said.selecting is not None
+        ttl = said.useful_for(head.status[:3])
+        self._shelf.keep(self._original, self._key, said.selecting, head, body, ttl, now)

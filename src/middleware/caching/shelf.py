@@ -1,0 +1,323 @@
+"""The store, as the cache uses it. Its rule: no failure of a store, and nothing damaged in it, reaches a request.
+
+Of each URL there is a record. It names a generation, and what was stored counts only while its generation is the
+record's: to delete the record is to purge the URL with all its variants, in every process on the same store, and an
+answer that the application began before that finds no record of its generation and is not stored. Beside the record
+stand, for each variant, a head, and a body that the head names.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+from middleware.caching.entry import Head, Record, checksum
+from middleware.caching.keys import variant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.caching.keys import Key
+    from middleware.stores.base import Store
+
+MAX_VARIANTS = 64  # of one URL; the oldest go first
+MAX_SELECTIONS = 8  # different lists of field names in the Vary of one URL's answers
+LONGEST_CALL = 300  # seconds that an application may take for an answer that is to be stored
+_ATTEMPTS = 5  # of changing a record that others change too
+_PATIENCE = 3  # failures in a row, after which the store is left alone
+_REST = 5.0  # seconds
+_DECODED = 4 << 20  # bytes of records and heads whose decoded form is kept
+_VERIFIED = 16 << 20  # bytes of bodies that were found whole and are kept in hand
+
+_said_alone = False
+
+
+class Found:
+    """What is stored for a request: its URL's record, and the head that fits, with its address, if there is one."""
+
+    __slots__ = ("address", "head", "record")
+
+    def __init__(self, record: Record, address: str, head: Head | None) -> None:
+        self.record = record
+        self.address = address
+        self.head = head
+
+
+class Shelf:
+    """Finds, keeps and removes entries in a `Store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        memory = sys.modules.get("middleware.stores.memory")
+        self._in_process = memory is not None and isinstance(store, memory.MemoryStore)
+        self._records = _Memo(_DECODED)
+        self._heads = _Memo(_DECODED)
+        self._bodies = _Memo(_VERIFIED)
+        self._failures = 0
+        self._rests_until = 0.0
+        self._told = float("-inf")
+
+    def find(self, environ: WSGIEnvironment, key: Key) -> Found | None:
+        """What is stored for this request, or None where nothing is known of its URL."""
+        record = self._record(key.url)
+        if record is None:
+            return None
+        for names in record.selections:
+            address = _head_address(key.url, variant(environ, key.seen, names))
+            head = self._head(address)
+            if head is not None and head.generation == record.generation:
+                return Found(record, address, head)
+        return Found(record, "", None)
+
+    def body(self, found: Found) -> bytes | None:
+        """The body of the head that was found; None where it is gone or damaged, and the entry is removed then."""
+        head = found.head
+        assert head is not None
+        if head.body.length == 0:
+            return b""
+        body = self._get(_body_address(head.body.name))
+        if body is not None:
+            known: bytes | None = self._bodies.get(head.body.name)
+            if body is known:
+                return body
+            if len(body) == head.body.length and checksum(body) == head.body.checksum:
+                if self._in_process:  # each get gives the same object, so that to keep it costs nothing
+                    self._bodies.put(head.body.name, body, len(body))
+                return body
+        self.remove(found)
+        return None
+
+    def record_for(self, url: str, now: float) -> Record | None:
+        """The record of a URL about which the application is going to be asked; a new one where there is none.
+
+        Nothing can be stored without it. None where the store does not answer.
+        """
+        address = _record_address(url)
+        record = Record(new_name(), int(now) + LONGEST_CALL)
+        if self._add(address, record.to_bytes(address), LONGEST_CALL):
+            return record
+        return self._record(url)
+
+    def keep(
+        self,
+        environ: WSGIEnvironment,
+        key: Key,
+        names: tuple[str, ...],
+        head: Head,
+        body: bytes | None,
+        ttl: float,
+        now: float,
+    ) -> None:
+        """Store an answer, unless its URL was purged since its generation was read.
+
+        `environ` is the request as it arrived; `names` are the request fields that select the answer. `body` is None
+        where the store has it already. `ttl` is the store's. What was stored before and would have matched this
+        request is removed.
+        """
+        record = self._record(key.url)
+        if record is None or record.generation != head.generation:
+            return
+        chosen = variant(environ, key.seen, names)
+        address = _head_address(key.url, chosen)
+        if body and not self._set(_body_address(head.body.name), body, head.body.until - now):
+            return
+        if not self._set(address, head.to_bytes(address), ttl):
+            return
+        for _ in range(_ATTEMPTS):
+            matched = {variant(environ, key.seen, other) for other in record.selections if other != names}
+            variants = [name for name in record.variants if name not in matched]
+            if chosen not in variants:
+                variants.append(chosen)
+            selections = (names, *[other for other in record.selections if other != names])[:MAX_SELECTIONS]
+            until = int(now + ttl)
+            changed = Record(
+                record.generation,
+                until + 3600 if until > record.until else record.until,
+                record.selections if names in record.selections else selections,
+                tuple(variants[-MAX_VARIANTS:]),
+            )
+            if self._change(key.url, record, changed, now):
+                for name in {*record.variants} - {*changed.variants}:
+                    self._delete(_head_address(key.url, name))
+                return
+            latest = self._record(key.url)
+            if latest is None or latest.generation != head.generation:
+                break
+            record = latest
+        self._delete(address)
+
+    def _change(self, url: str, record: Record, changed: Record, now: float) -> bool:
+        """Whether the record of a URL is, or now becomes, `changed`."""
+        address = _record_address(url)
+        old, new = record.to_bytes(address), changed.to_bytes(address)
+        return old == new or self._swap(address, old, new, max(1.0, changed.until - now))
+
+    def remove(self, found: Found) -> None:
+        """Remove the head that was found, and its body."""
+        assert found.head is not None
+        self._delete(found.address)
+        self.forget_body(found.head)
+
+    def forget_body(self, head: Head) -> None:
+        """Remove the body of a head that is no longer stored."""
+        if head.body.length:
+            self._delete(_body_address(head.body.name))
+
+    def invalidate(self, urls: Iterable[str]) -> None:
+        """Remove all that is stored of these URLs. A failure of the store is only told."""
+        for url in urls:
+            self._delete(_record_address(url), at_any_time=True)
+
+    def purge(self, urls: Iterable[str]) -> None:
+        """Remove all that is stored of these URLs. A failure of the store is the caller's."""
+        for url in urls:
+            self._store.delete(_record_address(url))
+
+    def tell_if_alone(self, environ: WSGIEnvironment) -> None:
+        """Say, once a process, that other processes do not see what this one keeps in memory."""
+        global _said_alone  # noqa: PLW0603 - once a process
+        if _said_alone or not self._in_process:
+            return
+        if environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once"):
+            _said_alone = True
+            import logging
+
+            logging.getLogger("middleware.caching").warning(
+                "the cache is in a MemoryStore, and this server runs several processes: each has a cache of its own, "
+                "and a purge reaches only one. A store outside the process, such as SQLiteStore, is shared by all"
+            )
+
+    def _record(self, url: str) -> Record | None:
+        address = _record_address(url)
+        data = self._get(address)
+        if data is None:
+            return None
+        known = self._records.get(address)
+        if known is not None and known[0] == data:
+            record: Record = known[1]
+            return record
+        decoded = Record.from_bytes(address, data)
+        if decoded is None:
+            self._delete(address)
+        else:
+            self._records.put(address, (data, decoded), len(data))
+        return decoded
+
+    def _head(self, address: str) -> Head | None:
+        data = self._get(address)
+        if data is None:
+            return None
+        known = self._heads.get(address)
+        if known is not None and known[0] == data:
+            head: Head = known[1]
+            return head
+        decoded = Head.from_bytes(address, data)
+        if decoded is None:
+            self._delete(address)
+        else:
+            self._heads.put(address, (data, decoded), len(data))
+        return decoded
+
+    def _resting(self) -> bool:
+        return self._failures >= _PATIENCE and monotonic() < self._rests_until
+
+    def _get(self, address: str) -> bytes | None:
+        if self._failures and self._resting():
+            return None
+        try:
+            value = self._store.get(address)
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            self._failed(error)
+            return None
+        self._failures = 0
+        return value
+
+    def _add(self, address: str, value: bytes, ttl: float) -> bool:
+        if self._failures and self._resting():
+            return False
+        try:
+            return self._store.add(address, value, ttl)
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            self._failed(error)
+            return False
+
+    def _set(self, address: str, value: bytes, ttl: float) -> bool:
+        if self._failures and self._resting():
+            return False
+        try:
+            self._store.set(address, value, ttl)
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            self._failed(error)
+            return False
+        return True
+
+    def _swap(self, address: str, old: bytes, new: bytes, ttl: float) -> bool:
+        try:
+            return self._store.swap(address, old, new, ttl)
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            self._failed(error)
+            return False
+
+    def _delete(self, address: str, *, at_any_time: bool = False) -> None:
+        if self._failures and not at_any_time and self._resting():
+            return
+        try:
+            self._store.delete(address)
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Count a failure of the store, leave it alone after several, and say so once a minute."""
+        now = monotonic()
+        self._failures += 1
+        self._rests_until = now + _REST
+        if now - self._told >= 60:
+            self._told = now
+            import logging
+
+            logging.getLogger("middleware.caching").warning("the cache's store failed: %s", error, exc_info=error)
+
+
+class _Memo:
+    """What was made from stored bytes, within a number of bytes; then it starts anew.
+
+    No lock: threads that count at the same moment make the bound a little less exact, and nothing else.
+    """
+
+    __slots__ = ("_items", "_limit", "_size", "get")
+
+    def __init__(self, limit: int) -> None:
+        self._items: dict[str, Any] = {}
+        self._limit = limit
+        self._size = 0
+        self.get = self._items.get
+
+    def put(self, name: str, value: object, size: int) -> None:
+        size += 500  # the objects round it
+        if self._size + size > self._limit:
+            self._items.clear()
+            self._size = 0
+        if size <= self._limit:
+            self._items[name] = value
+            self._size += size
+
+
+def new_name() -> str:
+    """A text that nothing else was ever called by."""
+    return os.urandom(16).hex()
+
+
+def _record_address(url: str) -> str:
+    return "cache url " + url
+
+
+def _head_address(url: str, variant_name: str) -> str:
+    return f"cache head {variant_name} {url}"
+
+
+def _body_address(name: str) -> str:
+    return "cache body " + name
