@@ -11,12 +11,16 @@ import middleware
 from middleware import __main__ as command_line
 
 
+class Piped(io.StringIO):
+    """Standard input."""
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command; what it said and its exit status come back."""
 
     def run(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", Piped(stdin))
         try:
             status = command_line.main(arguments)
         except SystemExit as exited:
@@ -83,7 +87,7 @@ def test_a_password_that_could_never_be_used_is_wrong_use(run):
 def test_two_different_passwords_at_the_terminal_are_refused(run, monkeypatch):
     typed = iter(["one", "other"])
     monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
-    monkeypatch.setattr(io.StringIO, "isatty", lambda self: True)
+    monkeypatch.setattr(Piped, "isatty", lambda self: True)
     status, out, err = run("hash")
     assert (status, out) == (2, "")
     assert "not the same" in err

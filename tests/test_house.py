@@ -171,9 +171,8 @@ def test_the_changelog_names_the_version_of_the_package_or_what_is_unreleased():
 
 
 def test_the_names_for_type_checkers_are_the_names_that_are_loaded():
-    """`from x import Name as Name` under TYPE_CHECKING, against the names that `__getattr__` knows."""
     named = {
-        alias.asname
+        alias.asname or alias.name
         for node in ast.walk(parse(HOUSE / "__init__.py"))
         if isinstance(node, ast.ImportFrom) and node.module != "importlib"
         for alias in node.names

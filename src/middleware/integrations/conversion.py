@@ -19,7 +19,7 @@ from middleware.errors import ConfigurationError
 from middleware.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     Reader = Callable[[str], object]
 
@@ -32,13 +32,14 @@ GROUPS = {"CookieOptions": "middleware.cookies:CookieOptions"}
 # Names that layers give to types, for type checkers only.
 ALIASES = {
     "Format": "Callable[[AccessRecord], str]",
+    "Page": "Callable[[WSGIEnvironment, str, str], str]",
     "SameSite": 'Literal["Strict", "Lax", "None"]',
     "Secret": "str | bytes | Sequence[str | bytes]",
 }
 
 # What a number counts. One that counts things, such as `max_entries`, is written as a plain number.
-DURATIONS = {"max_age"}
-SIZES = {"max_bytes"}
+DURATIONS = {"idle_timeout", "lifetime", "max_age"}
+SIZES = {"max_bytes", "max_object"}
 COUNTS: set[str] = set()
 
 
@@ -48,20 +49,24 @@ def build(
     options: Mapping[str, str],
     where: str,
     made: Mapping[str, object] | None = None,
+    beside: Sequence[str] = (),
 ) -> Any:
-    """`make(*given, **options)`, each option read as the signature says. `made` are options that are values already.
+    """`make(*given, **options)`, each option read as the signature says.
 
+    `made` are options that are values already; `beside` names keys that were read elsewhere, for what is proposed.
     Raises ConfigurationError that names `where`, and the key, the value and what was expected, or the nearest real key.
     """
-    known = option_types(make)
     read: dict[str, object] = {**(made or {})}
+    known = {name: annotation for name, annotation in option_types(make).items() if name not in read}
     groups: dict[str, dict[str, str]] = {}
     for key, text in options.items():
         name, dot, inner = key.partition(".")
         group = group_of(known[name]) if name in known else None
         if name not in known or bool(dot) != bool(group):
-            nearest = get_close_matches(key, keys(make), n=1, cutoff=0)
-            raise ConfigurationError(f"{where}: there is no option {key!r}; did you mean {nearest[0]!r}?")
+            real = [*beside, *(real for real in keys(make) if real.partition(".")[0] in known)]
+            nearest = get_close_matches(key, real, n=1, cutoff=0)
+            cure = f"did you mean {nearest[0]!r}?" if nearest else "there are none"
+            raise ConfigurationError(f"{where}: there is no option {key!r}; {cure}")
         if group:
             groups.setdefault(name, {})[inner] = text
         else:

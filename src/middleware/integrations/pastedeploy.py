@@ -69,8 +69,10 @@ def auth(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: 
     rules = _numbered("rule", rule, options, where)
     if not schemes:
         raise ConfigurationError(f"{where}: there is no scheme: write scheme.1 = basic htpasswd:%(here)s/users")
-    made = {"rules": rules} if rules else {}
-    layer: AuthMiddleware = build(AuthMiddleware, app, schemes, options=options, where=where, made=made)
+    made = {"rules": rules or None}
+    layer: AuthMiddleware = build(
+        AuthMiddleware, app, schemes, options=options, where=where, made=made, beside=("scheme.1", "rule.1")
+    )
     return layer
 
 

@@ -1,0 +1,331 @@
+"""The layers in pipelines that the real PasteDeploy loads."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import entry_points
+
+import pytest
+from asking import Browser, ask
+
+from middleware import (
+    AuthMiddleware,
+    CacheMiddleware,
+    CookieMiddleware,
+    LoggingMiddleware,
+    SessionMiddleware,
+    get_cookies,
+    get_session,
+    hash_password,
+)
+from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
+from middleware.errors import ConfigurationError
+from middleware.integrations import pastedeploy
+from middleware.integrations.conversion import COUNTS, DURATIONS, SIZES, group_of, keys, option_types, readers
+
+loadapp = pytest.importorskip("paste.deploy").loadapp
+
+LAYERS = {
+    "session": SessionMiddleware,
+    "cookies": CookieMiddleware,
+    "cache": CacheMiddleware,
+    "auth": AuthMiddleware,
+    "logging": LoggingMiddleware,
+}
+SECRET = "a secret of the test, 32 characters"
+PASSWORD = "correct horse battery"
+
+PIPELINE = """
+[DEFAULT]
+secret = {SECRET}
+
+[pipeline:main]
+pipeline = log cache cookies session auth site
+
+[filter:log]
+use = egg:wsgi-middleware#logging
+format = common
+sink = %(here)s/access.log
+request_id_header = none
+
+[filter:cache]
+use = egg:wsgi-middleware#cache
+store = memory://?max_bytes=1MiB
+max_object = 64KiB
+
+[filter:cookies]
+use = egg:wsgi-middleware#cookies
+secret = %(secret)s
+readable = csrftoken theme
+options.samesite = strict
+options.max_age = 30d
+
+[filter:session]
+use = egg:wsgi-middleware#session
+store = sqlite:///%(here)s/sessions.db
+
+[filter:auth]
+use = egg:wsgi-middleware#auth
+scheme.1 = session htpasswd:%(here)s/users groups=%(here)s/groups
+scheme.2 = basic htpasswd:%(here)s/users groups=%(here)s/groups realm="The app"
+rule.10 = require /
+rule.2 = require /admin role=admin,owner schemes=basic
+rule.1 = allow /public =/healthz methods=GET
+
+[app:site]
+paste.app_factory = {module}:site_factory
+"""
+
+
+def site(environ, start_response):
+    path = environ["PATH_INFO"]
+    text = path
+    if path == "/public/session":
+        session = get_session(environ)
+        session["count"] = session.get("count", 0) + 1
+        text = str(session["count"])
+    if path == "/public/cookie":
+        get_cookies(environ).set("theme", "dark")
+    if path.startswith("/admin"):
+        text = environ["REMOTE_USER"]
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [text.encode()]
+
+
+def site_factory(global_conf):
+    return site
+
+
+@pytest.fixture(scope="module")
+def hashed():
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def load(tmp_path, hashed, monkeypatch):
+    """Load a configuration file whose `site` is the application above."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "site_of_the_test", sys.modules[__name__])
+    (tmp_path / "users").write_text(f"ann:{hashed}\nbob:{hashed}\n")
+    (tmp_path / "groups").write_text("admin: ann\n")
+
+    def load(text):
+        file = tmp_path / "site.ini"
+        file.write_text(text)
+        return loadapp(f"config:{file}")
+
+    return load
+
+
+def filter_of(name, options):
+    return "\n".join(
+        [
+            "[filter-app:main]",
+            f"use = egg:wsgi-middleware#{name}",
+            "next = site",
+            *(f"{key} = {value}" for key, value in options.items()),
+            "[app:site]",
+            "paste.app_factory = site_of_the_test:site_factory",
+        ]
+    )
+
+
+def refused(load, name, **options):
+    with pytest.raises(ConfigurationError) as caught:
+        load(filter_of(name, options))
+    return str(caught.value)
+
+
+def basic(user, password=PASSWORD):
+    from base64 import b64encode
+
+    return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def test_every_layer_has_a_name_in_the_installed_package():
+    def is_ours(one):
+        return one.value.startswith("middleware.")
+
+    found = {one.name: one.load() for one in entry_points(group="paste.filter_app_factory") if is_ours(one)}
+    assert found == {name: getattr(pastedeploy, name) for name in LAYERS}
+
+
+def test_a_pipeline_of_all_five_serves(load, tmp_path):
+    app = load(PIPELINE.replace("{SECRET}", SECRET).replace("{module}", "site_of_the_test"))
+    layers = []
+    layer = app
+    while layer is not site:
+        layers.append(type(layer))
+        layer = layer.app
+    assert layers == [LoggingMiddleware, CacheMiddleware, CookieMiddleware, SessionMiddleware, AuthMiddleware]
+
+    browser = Browser(app)
+    assert [browser.get("/public/session").text for _ in range(3)] == ["1", "2", "3"]
+    set_cookie = ask(app, "/public/cookie").header("Set-Cookie")
+    assert "SameSite=Strict" in set_cookie
+    assert "Max-Age=2592000" in set_cookie
+    assert ask(app, "/admin", headers=basic("ann")).text == "ann"
+    assert ask(app, "/admin", headers=basic("bob")).code == 403
+    assert ask(app, "/other", headers=basic("bob")).code == 200
+    assert ask(app, "/admin").header("WWW-Authenticate") == 'Basic realm="The app", charset="UTF-8"'
+    assert ask(app, "/healthz").code == 200
+    lines = (tmp_path / "access.log").read_text().splitlines()
+    assert len(lines) == 9
+    assert '"GET /admin HTTP' in lines[4]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_option_of_every_constructor_can_be_read_from_text(name):
+    for option, annotation in option_types(LAYERS[name]).items():
+        if (name, option) == ("auth", "rules"):
+            continue
+        group = group_of(annotation)
+        for key, kind in option_types(group).items() if group else [(option, annotation)]:
+            assert readers(key, kind), key
+
+
+@pytest.mark.parametrize("make", [Basic, SessionLogin, Htpasswd, allow, optional, require])
+def test_every_option_of_schemes_users_and_rules_can_be_read_from_text(make):
+    for option, annotation in option_types(make).items():
+        assert readers(option, annotation), option
+
+
+@pytest.mark.parametrize("make", [*LAYERS.values(), Basic, SessionLogin, Htpasswd])
+def test_every_number_has_its_unit(make):
+    """A new option that is a number needs a place in the table: seconds, bytes, or things that are counted."""
+    for option, annotation in option_types(make).items():
+        group = group_of(annotation)
+        for key, kind in option_types(group).items() if group else [(option, annotation)]:
+            if {"int", "float"} & {word.strip() for word in kind.split("|")}:
+                assert key in DURATIONS | SIZES | COUNTS, key
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_unknown_key_names_itself_the_nearest_real_one_and_the_section(load, tmp_path, name):
+    needed = {
+        "session": {"store": "memory://"},
+        "cache": {"store": "memory://"},
+        "auth": {"scheme.1": f"basic htpasswd:{tmp_path}/users"},
+    }.get(name, {})
+    real = next(key for key in keys(LAYERS[name]) if key not in ("rules", *needed))
+    message = refused(load, name, **needed, **{f"{real}x": "1"})
+    assert message == f"[filter-app:main] of {tmp_path}/site.ini: there is no option '{real}x'; did you mean {real!r}?"
+
+
+def test_a_bad_value_names_section_key_value_and_what_was_expected(load, tmp_path):
+    message = refused(load, "cache", store="memory://", max_object="big")
+    assert message.startswith(f"[filter-app:main] of {tmp_path}/site.ini: max_object is 'big', expected a size such as")
+    assert "unknown store 'redi'" in refused(load, "cache", store="redi://localhost")
+
+
+def test_what_a_constructor_refuses_names_the_section(load, tmp_path):
+    message = refused(load, "cookies", secret="short")
+    assert message.startswith(f"[filter-app:main] of {tmp_path}/site.ini: a secret of 5 bytes can be guessed")
+
+
+def test_an_option_that_must_be_given_is_named(load):
+    assert refused(load, "cache").endswith("the option 'store' is missing")
+
+
+def test_secrets_may_stand_on_lines_of_their_own_newest_last(load):
+    old, new = "an older secret, 32 characters..", "a newer secret, 32 characters..."
+    before = load(filter_of("session", {"secret": old}))
+    after = load(filter_of("session", {"secret": f"\n  {old}\n  {new}"}))
+    browser = Browser(before)
+    browser.get("/public/session")
+    browser.app = after
+    assert browser.get("/public/session").text == "2"
+
+
+def test_a_filter_without_a_file_is_told_by_its_name():
+    with pytest.raises(ConfigurationError, match=r"^egg:wsgi-middleware#cache: "):
+        pastedeploy.cache(site, {})
+
+
+def test_two_sections_that_use_one_layer_are_told_by_file_and_layer(tmp_path):
+    file = tmp_path / "two.ini"
+    file.write_text("[filter:a]\nuse = egg:wsgi-middleware#cache\n[filter:b]\nuse = egg:wsgi-middleware#cache\n")
+    assert pastedeploy.section("cache", {"__file__": str(file)}) == f"egg:wsgi-middleware#cache in {file}"
+    assert pastedeploy.section("auth", {"__file__": str(file)}) == f"egg:wsgi-middleware#auth in {file}"
+
+
+SCHEME = {"scheme.1": "basic htpasswd:%(here)s/users"}
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "told"),
+    [
+        ("rule.1", "alow /static", "rule.1: there is no rule 'alow'; did you mean 'allow'?"),
+        ("rule.1", "require /admin rle=admin", "rule.1: there is no option 'rle'; did you mean 'role'?"),
+        ("rule.1", "allow static", "rule.1: allow(): a path begins with /"),
+        ("rule.1", "require /admin role=a role=b", "rule.1: role is given twice"),
+        ("rule.1", 'require "/admin', "rule.1: No closing quotation"),
+        ("rule.1", "", "rule.1: the line begins with the rule: allow, optional, require"),
+        ("rule.one", "allow /", "'rule.one' has no number"),
+        ("rule.01", "allow /", "there are two lines rule.1"),
+        ("rules", "allow /", "there is no option 'rules'; did you mean 'rule.1'?"),
+        ("scheme.2", "digest htpasswd:x", "scheme.2: there is no scheme 'digest'; did you mean "),
+        ("scheme.2", "session", "scheme.2: a scheme has one source of users"),
+        ("scheme.2", "session users.txt", "scheme.2: 'users.txt' is no source of users"),
+        ("scheme.2", "session no_such:users", "scheme.2: No module named 'no_such'"),
+        ("scheme.2", "session htpasswd:/nowhere", "scheme.2: Htpasswd cannot read '/nowhere'"),
+        ("scheme.2", "session htpasswd:%(here)s/users relm=x", "scheme.2: there is no option 'relm'"),
+    ],
+)
+def test_a_wrong_line_of_the_auth_layer_names_its_key_and_what_is_wrong(load, key, line, told):
+    options = {**SCHEME, "rule.1": "require /", key: line}
+    assert told in refused(load, "auth", **options)
+
+
+def test_a_scheme_there_must_be(load):
+    assert "write scheme.1 = basic htpasswd:" in refused(load, "auth")
+
+
+def test_users_may_come_from_python(load, monkeypatch, hashed):
+    monkeypatch.setattr(inspect.getmodule(site), "USERS", {"eve": hashed}, raising=False)
+    app = load(filter_of("auth", {"scheme.1": "basic site_of_the_test:USERS"}))
+    assert ask(app, "/x", headers=basic("eve")).code == 200
+    assert ask(app, "/x", headers=basic("ann")).code == 401
+
+
+def test_without_rules_everything_asks_who_it_is_as_in_python(load):
+    app = load(filter_of("auth", SCHEME))
+    assert ask(app, "/").code == 401
+    assert ask(app, "/", headers=basic("ann")).code == 200
+
+
+def test_lines_and_python_give_the_same_rules(load, hashed):
+    lines = {
+        "rule.1": "allow /static =/healthz methods=GET,HEAD",
+        "rule.2": "optional /shop schemes=basic",
+        "rule.10": "require / user=ann,bob",
+        "rule.9": "require /admin role=admin methods=GET,POST",
+    }
+    app = load(filter_of("auth", {**SCHEME, **lines}))
+    assert list(map(repr, app.rules)) == list(
+        map(
+            repr,
+            [
+                allow("/static", "=/healthz", methods=["GET", "HEAD"]),
+                optional("/shop", schemes=["basic"]),
+                require("/admin", role="admin", methods=["GET", "POST"]),
+                require("/", user=["ann", "bob"]),
+            ],
+        )
+    )
+
+
+def test_the_file_in_the_docs_loads(tmp_path, monkeypatch, hashed):
+    import sys
+    from pathlib import Path
+
+    monkeypatch.setitem(sys.modules, "yourapp", sys.modules[__name__])
+    page = (Path(__file__).parents[2] / "docs" / "pastedeploy.md").read_text(encoding="utf-8")
+    text = page.split("```ini\n")[1].split("```")[0]
+    (tmp_path / "users").write_text(f"ann:{hashed}\n")
+    (tmp_path / "groups").write_text("admin: ann\n")
+    (tmp_path / "site.ini").write_text(text)
+    app = loadapp(f"config:{tmp_path}/site.ini")
+    assert ask(app, "/admin", headers=basic("ann")).code == 200
+    assert ask(app, "/admin").code in (302, 303, 401)
