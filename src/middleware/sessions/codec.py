@@ -1,0 +1,106 @@
+"""What a session holds, to JSON and back. Pure, and loaded with the first session that is used.
+
+What comes back equals what went in and has its type. What JSON would change in silence (a tuple, a number as key, a
+subclass) is refused. A content is `[data]`, or `[data, messages]` where flash messages wait.
+"""
+
+from __future__ import annotations
+
+from json import JSONDecoder, JSONEncoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Messages = list[list[str]]
+
+DEEPEST = 100  # lists and dicts inside one another
+_PLAIN = frozenset((str, int, bool, type(None)))
+_PLAIN_IN_WORDS = "str, int, float, bool, None, and lists and dicts of them"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_decode = JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def encoded_value(key: str, value: object) -> bytes:
+    """What is kept of one value. Two values are the same to a session where this is equal.
+
+    Raises TypeError, naming the key and the type, for what would not come back as it is; ValueError for a text with
+    half a surrogate pair and for values that are too deep or too long to be numbers.
+    """
+    if type(key) is not str:
+        raise TypeError(f"the keys of a session are text, not {type(key).__name__}: {key!r}")
+    _check(key, value, DEEPEST)
+    try:
+        key.encode()
+        return _encode(value).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"session[{key!r}]: half a surrogate pair is no text") from None
+    except ValueError as error:
+        raise ValueError(f"session[{key!r}]: {error}") from None
+
+
+def _check(key: str, value: object, depth: int) -> None:
+    kind = type(value)
+    if kind in _PLAIN:
+        return
+    if not depth:
+        raise ValueError(f"session[{key!r}] goes deeper than {DEEPEST} levels, or holds itself")
+    if kind is list:
+        for item in value:  # type: ignore[attr-defined]
+            _check(key, item, depth - 1)
+    elif kind is dict:
+        for name, item in value.items():  # type: ignore[attr-defined]
+            if type(name) is not str:
+                raise TypeError(
+                    f"session[{key!r}] holds a dict with a key of type {type(name).__name__}: "
+                    "JSON would make text of it, so keep text"
+                )
+            _check(key, item, depth - 1)
+    elif kind is not float:
+        raise TypeError(f"session[{key!r}] holds a {kind.__name__}: a session keeps {_PLAIN_IN_WORDS}")
+    elif value - value != 0:  # type: ignore[operator]
+        raise TypeError(f"session[{key!r}] holds the float {value!r}: a session keeps finite ones")
+
+
+def encoded(*parts: object) -> bytes:
+    """A JSON array of these parts, which are known to be plain."""
+    return _encode(parts).encode()
+
+
+def content(data: dict[str, Any], messages: Messages) -> tuple[object, ...]:
+    """The parts of a content."""
+    return (data, messages) if messages else (data,)
+
+
+def decoded(text: bytes) -> list[Any]:
+    """What `encoded` made. A ValueError for anything else."""
+    try:
+        parts = _decode(text.decode())
+    except RecursionError:
+        raise ValueError("too deep") from None
+    if type(parts) is not list:
+        raise ValueError("no array")
+    return parts
+
+
+def content_of(parts: list[Any]) -> tuple[dict[str, Any], Messages]:
+    """Data and messages from the parts of a content. A ValueError for anything else."""
+    messages = parts[1] if len(parts) == 2 else []
+    if not 1 <= len(parts) <= 2 or type(parts[0]) is not dict or type(messages) is not list:
+        raise ValueError("no content of a session")
+    return parts[0], messages
+
+
+def largest(data: dict[str, Any], messages: Messages) -> str:
+    """The three largest keys with their sizes in bytes, in words."""
+    sizes = {repr(key): len(_encode(key).encode()) + len(_encode(value).encode()) for key, value in data.items()}
+    if messages:
+        sizes["its flash messages"] = len(_encode(messages).encode())
+    names = sorted(sizes, key=lambda name: -sizes[name])[:3]
+    return ", ".join(f"{name} ({sizes[name]} bytes)" for name in names)

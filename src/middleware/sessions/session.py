@@ -1,0 +1,313 @@
+"""The session, as the application handles it.
+
+Nothing is parsed, fetched or computed before the first use. What counts as a change is that a value differs from the
+one that was loaded, nested values too. The record behind it (`stored.py`, `signed.py`) knows where it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from middleware.errors import SessionClosed, SessionTooLarge, StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+    from typing import Any, Protocol, Self, TypeVar
+
+    from middleware.cookies.options import CookieLine
+    from middleware.sessions.changes import Changes
+    from middleware.sessions.codec import Messages
+
+    Base = MutableMapping[str, Any]
+    Answer = TypeVar("Answer")
+
+    class Record(Protocol):
+        """Where a session is kept, as one request found it."""
+
+        data: dict[str, Any]
+        messages: Messages
+        size: int
+        room: int
+        created: float
+        last_seen: float
+        is_new: bool
+        cookie: str | None
+        """What the browser must be told: a new value, "" to forget the old one, None where it knows already."""
+
+        @property
+        def id(self) -> str | None: ...
+        def encoded_value(self, key: str, value: object) -> bytes: ...
+        def check_size(self, data: dict[str, Any], messages: Messages) -> int: ...
+        def save(self, data: dict[str, Any], changes: Changes) -> None: ...
+        def touch(self) -> None: ...
+        def rotate(self) -> None: ...
+        def end(self) -> None: ...
+
+    Opener = Callable[[str, CookieLine], Record]
+else:
+    Base = MutableMapping
+
+
+class Session(Base):
+    """What is kept for a visitor from one request to the next: a mapping of text to plain values.
+
+    Values are str, int, float, bool, None, and lists and dicts of them; they come back equal and of the same type, and
+    anything else is a TypeError in the line that sets it. Changes inside lists and dicts are noticed. Changes are kept
+    when the head of the answer leaves: not where the application fails or answers 5xx (`save_on_error=True` keeps them
+    then too); a change after that, or a first use, raises SessionClosed.
+    """
+
+    # What a session that nobody asks never changes stands on the class: it makes an unused one 0.3 us cheaper.
+    accessed = False
+    failure: StoreError | None = None
+    _closed = False
+    _record: Record | None = None
+    _data: dict[str, Any]
+    _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
+    _taken: Messages
+    _left: Messages
+
+    def __init__(self, opener: Opener, field: str, line: CookieLine) -> None:
+        self._opener = opener
+        self._field = field
+        self._line = line
+
+    def __repr__(self) -> str:
+        return "<Session>"
+
+    # Reading
+
+    def __getitem__(self, key: str) -> Any:
+        data = self._loaded()
+        value = data[key]
+        if (type(value) is list or type(value) is dict) and key not in self._before:
+            self._remember(key)  # whoever holds it can change it
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of the key, or `default`."""
+        return self[key] if key in self._loaded() else default
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._loaded()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def keys(self) -> KeysView[str]:
+        """A view of the keys."""
+        self._loaded()
+        return super().keys()
+
+    def values(self) -> ValuesView[Any]:
+        """A view of the values."""
+        self._loaded()
+        return super().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """A view of the pairs of key and value."""
+        self._loaded()
+        return super().items()
+
+    # Changing
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        data = self._changing(key)
+        record = self._record
+        assert record is not None
+        size = len(record.encoded_value(key, value))
+        self._remember(key)
+        there, old = key in data, data.get(key)
+        data[key] = value
+        try:
+            self._count(size + len(key) + 4)
+        except SessionTooLarge:
+            if there:
+                data[key] = old
+            else:
+                del data[key]
+            raise
+
+    def __delitem__(self, key: str) -> None:
+        data = self._changing(key)
+        if key not in data:
+            raise KeyError(key)
+        self._remember(key)
+        del data[key]
+
+    def clear(self) -> None:
+        """Delete every key. The session itself stays; `invalidate` ends it."""
+        data = self._changing("*")
+        for key in data:
+            self._remember(key)
+        data.clear()
+
+    def __ior__(self, other: Mapping[str, Any]) -> Self:
+        self.update(other)
+        return self
+
+    # Messages
+
+    def flash(self, message: str, category: str = "message") -> None:
+        """Leave a message for the page that the visitor sees next, after a redirect too. 50 wait at most."""
+        if type(message) is not str or type(category) is not str:
+            raise TypeError("a flash message and its category are text")
+        self._changing("flash")
+        assert self._record is not None
+        size = len(self._record.encoded_value("flash", [category, message]))
+        self._left.append([category, message])
+        try:
+            self._count(size + 4)
+        except SessionTooLarge:
+            self._left.pop()
+            raise
+
+    def pop_flash(self) -> list[tuple[str, str]]:
+        """Take the messages that wait, oldest first, as pairs of category and message: each is shown once."""
+        self._loaded()
+        waiting = self._waiting()
+        if waiting:
+            self._changing("flash")
+            assert self._record is not None
+            self._taken = list(self._record.messages)
+            self._left = []
+        return [(category, message) for category, message in waiting]
+
+    # Life
+
+    def rotate(self) -> None:
+        """Give the session a new id, now. The data stays, the old id opens nothing any more. Due at each log-in.
+
+        In a signed cookie there is no way to end the old one before its time: see docs/sessions.md.
+        """
+        self._changing("rotate()")
+        assert self._record is not None
+        self._ask(self._record.rotate)
+
+    def invalidate(self) -> None:
+        """End the session, now, and begin an empty one, which is kept if something is put into it. Due at log-out.
+
+        No other request brings the ended one back, also none that is still running.
+        """
+        self._changing("invalidate()")
+        assert self._record is not None
+        self._ask(self._record.end)
+        self._begin(self._record)
+
+    @property
+    def id(self) -> str | None:
+        """Tells this session from others, in logs too: the id in hashed form. None before it is kept."""
+        return self._asked().id
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this request began the session."""
+        return self._asked().is_new
+
+    @property
+    def created(self) -> float:
+        """When the session began, in seconds since 1970."""
+        return self._asked().created
+
+    @property
+    def last_seen(self) -> float:
+        """When it was last used before this request, in seconds since 1970, within a tenth of the idle timeout."""
+        return self._asked().last_seen
+
+    def finish(self, code: str, save_on_error: bool) -> str | None:
+        """Keep what was changed, for the head of the answer is about to leave, and take no more changes.
+
+        The value for the session's cookie: `""` where it is to be deleted, None where there is nothing to say.
+        """
+        record = self._record
+        if record is None:
+            self._closed = True
+            return None
+        if not self._closed:
+            self._closed = True
+            if code[:1] != "5" or save_on_error:
+                changes = self._changes(record)
+                if changes:
+                    self._ask(lambda: record.save(self._data, changes))
+                else:
+                    record.touch()
+        return record.cookie
+
+    def _loaded(self) -> dict[str, Any]:
+        if self._record is None:
+            self._asked()
+        return self._data
+
+    def _asked(self) -> Record:
+        record = self._record
+        if record is None:
+            if self._closed:
+                raise SessionClosed(
+                    "the session is first used after the head of the answer has left, too late to tell caches: "
+                    "use it before the first chunk"
+                )
+            self.accessed = True
+            record = self._record = self._ask(lambda: self._opener(self._field, self._line))
+            self._begin(record)
+        return record
+
+    def _begin(self, record: Record) -> None:
+        self._data = record.data
+        self._size = record.size
+        self._before = {}
+        self._taken = []
+        self._left = []
+
+    def _changing(self, what: str) -> dict[str, Any]:
+        if self._closed:
+            raise SessionClosed(
+                f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
+                "change it before the first chunk"
+            )
+        return self._loaded()
+
+    def _remember(self, key: str) -> None:
+        """Keep how the value of the key was loaded, before anything can change it."""
+        if key in self._before or self._closed:
+            return
+        assert self._record is not None
+        data = self._data
+        self._before[key] = self._record.encoded_value(key, data[key]) if key in data else None
+
+    def _count(self, bytes_more: int) -> None:
+        """Refuse what has no room, while the application can still do something about it."""
+        record = self._record
+        assert record is not None
+        self._size += bytes_more  # more than there is, where something was replaced: then it is counted
+        if self._size > record.room:
+            try:
+                self._size = record.check_size(self._data, self._waiting())
+            except SessionTooLarge:
+                self._size -= bytes_more
+                raise
+
+    def _waiting(self) -> Messages:
+        assert self._record is not None
+        return self._left if self._taken else [*self._record.messages, *self._left]
+
+    def _changes(self, record: Record) -> Changes:
+        from middleware.sessions.changes import Changes
+
+        data = self._data
+        keys = [
+            key
+            for key, before in self._before.items()
+            if before != (record.encoded_value(key, data[key]) if key in data else None)
+        ]
+        return Changes(keys, self._taken, self._left)
+
+    def _ask(self, act: Callable[[], Answer]) -> Answer:
+        try:
+            return act()
+        except StoreError as error:
+            self.failure = error
+            raise
