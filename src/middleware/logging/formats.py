@@ -55,9 +55,11 @@ def by_function(function: Format) -> Format:
 
 
 def _line(record: AccessRecord, with_fields: bool, end: str) -> str:
-    before = f"{record.client or '-'} - "
-    stamp = f' {local_stamp(record.began)} "'
-    after = f'" {record.status or "-"} {record.sent or "-"}'
+    client = record.client or "-"
+    user = record.user or "-"
+    stamp = local_stamp(record.began)
+    status = record.status or "-"
+    size = record.sent or "-"
 
     # Nearly every line is clean, and one look at the whole of it takes 0.3 us where the escaping of each value takes 5:
     # what is left without the harmless characters must be the quotes put there. (The entries are read here for the same
@@ -65,34 +67,34 @@ def _line(record: AccessRecord, with_fields: bool, end: str) -> str:
     get = record.request.get
     method = get("REQUEST_METHOD")
     protocol = get("SERVER_PROTOCOL")
-    user = record.user
-    if (
-        method in _USUAL_METHODS
-        and protocol in _USUAL_PROTOCOLS
-        and (user is None or (user.isalnum() and len(user) <= MAX_OTHER))
-    ):
+    if method in _USUAL_METHODS and protocol in _USUAL_PROTOCOLS and (user == "-" or _is_word(user)):
         target = get("RAW_URI") or get("REQUEST_URI") or record.target
         fields = ""
+        quotes = b'""'
         if with_fields:
             referrer, agent = get("HTTP_REFERER"), get("HTTP_USER_AGENT")
             fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
-        line = f"{before}{user or '-'}{stamp}{method} {target} {protocol}{after}{fields}{end}"
-        quotes = b'""""""' if with_fields else b'""'
+            quotes = b'""""""'
+        line = f'{client} - {user} {stamp} "{method} {target} {protocol}" {status} {size}{fields}{end}'
         if len(line) <= MAX_FIELD and line.isascii() and line.encode().translate(None, _HARMLESS) == quotes:
             return line
 
     values = [
-        escaped(user or "-", USER, MAX_OTHER),
+        escaped(user, USER, MAX_OTHER),
         escaped(record.method, QUOTED, MAX_OTHER),
         escaped(record.target, QUOTED, MAX_URL),
         escaped(record.protocol, QUOTED, MAX_OTHER),
     ]
-    literals = [before, stamp, " ", " ", after + end]
+    literals = [f"{client} - ", f' {stamp} "', " ", " ", f'" {status} {size}{end}']
     if with_fields:
         asked = (record.referrer, record.user_agent)
         values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in asked]
-        literals[-1:] = [after + ' "', '" "', f'"{end}']
+        literals[-1:] = [f'" {status} {size} "', '" "', f'"{end}']
     return woven(literals, values)
+
+
+def _is_word(user: str) -> bool:
+    return user.isalnum() and len(user) <= MAX_OTHER
 
 
 def woven(literals: list[str], values: list[str]) -> str:

@@ -110,12 +110,13 @@ class AccessRecord:
     @property
     def client(self) -> str | None:
         """The address of the peer, REMOTE_ADDR, without a zone; None where that is no IP address (a Unix socket)."""
-        return ip_address(self.entry("REMOTE_ADDR") or "")
+        address = self.request.get("REMOTE_ADDR")
+        return ip_address(address) if isinstance(address, str) else None
 
     @property
     def user(self) -> str | None:
         """REMOTE_USER as it is now, else the note `user`; never a name that nobody verified."""
-        return _text(self.environ.get("REMOTE_USER")) or _text(self.notes.get("user")) or None
+        return _text(self.environ.get("REMOTE_USER") or self.notes.get("user") or None)
 
     @property
     def referrer(self) -> str | None:
