@@ -25,18 +25,23 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The value, or None where there is none or it has expired."""
+        ...
 
     def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Keep `value`, whatever was there."""
+        ...
 
     def add(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """Keep `value` where nothing is: True. Where something is, nothing changes: False. Atomic: one caller wins."""
+        ...
 
     def swap(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
         """Put `new` in the place of `old`: True. Where something else or nothing is, nothing changes: False. Atomic."""
+        ...
 
     def delete(self, key: str) -> bool:
         """True where something was deleted, False where there was nothing, or only what had expired."""
+        ...
 
 
 @runtime_checkable
@@ -45,6 +50,7 @@ class Clearable(Protocol):
 
     def clear(self) -> None:
         """Delete every entry of this store; of a shared backend, those under its prefix."""
+        ...
 
 
 @runtime_checkable
@@ -53,3 +59,4 @@ class Purgeable(Protocol):
 
     def purge(self) -> int:
         """Delete the expired entries; how many there were."""
+        ...

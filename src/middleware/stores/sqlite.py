@@ -242,7 +242,10 @@ class SQLiteStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A connection that holds SQLite's write lock; committed at the end."""
-        if not self._write.acquire(timeout=self._timeout):
+        if self._pid != os.getpid():
+            self._abandon()
+        write = self._write
+        if not write.acquire(timeout=self._timeout):
             raise StoreError(f"{self._path}: other threads kept it locked for {self._timeout:g} seconds")
         try:
             with self._connection() as connection:
@@ -251,7 +254,7 @@ class SQLiteStore:
                 connection.execute("COMMIT")
                 self._sweep(connection)
         finally:
-            self._write.release()
+            write.release()
 
     def _sweep(self, connection: sqlite3.Connection) -> None:
         """Purge one batch where a sweep is due or goes on. The file says when: a CGI process lives for one write."""
@@ -334,8 +337,10 @@ class SQLiteStore:
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
         """True where the file holds our tables, False where it is empty."""
+        # In this order: another process may make the tables, which commits both at once, between the two.
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if tables:
                 raise StoreError(f"{self._path} is another program's database: give the store a file of its own")
             return False
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -20,7 +20,7 @@ from middleware.testing.clock import FakeClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from multiprocessing.synchronize import Barrier as ProcessBarrier
     from typing import Any
 
@@ -264,7 +264,7 @@ class StoreContract:
     def test_values_are_bytes_and_keys_are_text(self) -> None:
         with self._fresh() as (store, _):
             store.set("key", b"value")
-            wrong: Sequence[Any] = ("text", None, 1, bytearray(b"value"), memoryview(b"value"))
+            wrong: list[Any] = ["text", None, 1, bytearray(b"value"), memoryview(b"value")]
             for value in wrong:
                 with _raises(TypeError):
                     store.set("key", value)
@@ -274,7 +274,7 @@ class StoreContract:
                     store.swap("key", b"value", value)
                 with _raises(TypeError):
                     store.swap("key", value, b"value")
-            keys: Sequence[Any] = (b"key", None, 1)
+            keys: list[Any] = [b"key", None, 1]
             for key in keys:
                 with _raises(TypeError):
                     store.get(key)
