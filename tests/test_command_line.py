@@ -100,7 +100,7 @@ def test_expired_rows_are_purged_on_request(run, tmp_path):
     with SQLiteStore(file, clock=lambda: 1000.0) as store:
         store.set("old", b"x", ttl=1)
         store.set("kept", b"x")
-    assert run("stores", "purge", f"sqlite:///{file}")[0] == 0
+    assert run("stores", "purge", f"sqlite:///{file}") == (0, "deleted: 1\n", "")
     with SQLiteStore(file, clock=lambda: 1000.0) as store:
         assert store.get("old") is None
         assert store.get("kept") == b"x"

@@ -15,6 +15,7 @@ from middleware.errors import MiddlewareError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,12 +98,13 @@ def _asked_password() -> str:
 def _purge(asked: argparse.Namespace) -> int:
     from middleware.stores import open_store
 
-    with open_store(asked.url) as store:
+    opened: Any = open_store(asked.url)  # closed at the end, as all that can be named by a URL
+    with opened as store:
         purge = getattr(store, "purge", None)
         if purge is None:
             print(f"python -m middleware: {type(store).__name__} deletes what has expired by itself", file=sys.stderr)
             return 1
-        purge()
+        print(f"deleted: {purge()}")
     return 0
 
 

@@ -12,11 +12,13 @@ from middleware import (
     AuthMiddleware,
     CacheMiddleware,
     CookieMiddleware,
+    FileSink,
     LoggingMiddleware,
     SessionMiddleware,
     get_cookies,
     get_session,
     hash_password,
+    stores,
 )
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
 from middleware.errors import ConfigurationError
@@ -99,6 +101,21 @@ def site_factory(global_conf):
 @pytest.fixture(scope="module")
 def hashed():
     return hash_password(PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def closing(monkeypatch):
+    """Close what a configuration file opens for as long as its process lives."""
+    opened = []
+
+    def kept(make):
+        return lambda *given: opened.append(make(*given)) or opened[-1]
+
+    monkeypatch.setattr("middleware.stores.open_store", kept(stores.open_store))
+    monkeypatch.setattr("middleware.logging.FileSink", kept(FileSink))
+    yield
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture
