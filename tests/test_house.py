@@ -180,6 +180,13 @@ def test_the_names_for_type_checkers_are_the_names_that_are_loaded():
     assert named == set(middleware.__all__) - {"__version__"}
 
 
+def test_every_public_name_is_used_where_type_checkers_look():
+    tree = parse(ROOT / "tests" / "typing" / "public_api.py")
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert set(middleware.__all__) - {"__version__"} <= imported & used
+
+
 def test_the_headings_of_the_docs_step_down_one_level_at_a_time():
     for page in (ROOT / "docs").glob("*.md"):
         fenced = False

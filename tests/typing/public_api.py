@@ -1,0 +1,244 @@
+"""The public names as a user writes them, for pyright and mypy to read: `make check` finds no error here.
+
+It is never run. `assert_type` holds what a name gives; each public name is used once, the way its page shows it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_type
+
+import middleware
+from middleware import (
+    AccessRecord,
+    AuthMiddleware,
+    Basic,
+    CacheMiddleware,
+    CookieMiddleware,
+    CookieOptions,
+    Ending,
+    FileSink,
+    Htpasswd,
+    Identity,
+    LoggingMiddleware,
+    MemoryStore,
+    Response,
+    SessionLogin,
+    SessionMiddleware,
+    SQLiteStore,
+    Store,
+    StreamSink,
+    allow,
+    forward,
+    get_auth,
+    get_cache,
+    get_cookies,
+    get_identity,
+    get_request_id,
+    get_session,
+    hash_password,
+    open_store,
+    optional,
+    require,
+)
+from middleware.errors import (
+    ConfigurationError,
+    CookieTooLarge,
+    LayerMissing,
+    MiddlewareError,
+    MissingExtra,
+    SessionClosed,
+    SessionTooLarge,
+    StoreError,
+    ValueTooLarge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import TextIO
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+assert_type(middleware.__version__, str)
+
+
+# An application that handles what the layers put into environ.
+
+
+def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    session = get_session(environ)
+    visits: int = session.get("visits", 0)
+    session["visits"] = visits + 1
+    session.setdefault("cart", []).append(17)
+    session.flash("Welcome", "info")
+    for message, category in session.pop_flash():
+        assert_type(message, str)
+        assert_type(category, str)
+    assert_type(session.is_new, bool)
+    assert_type(session.accessed, bool)
+    del session["visits"]
+    session.rotate()
+    session.invalidate()
+
+    cookies = get_cookies(environ)
+    assert_type(cookies.get("theme"), str | None)
+    assert_type(cookies.get_signed("unread", max_age=3600), str | None)
+    cookies.set("theme", "dark", max_age=86400, samesite="Strict")
+    cookies.set_signed("unread", "3")
+    cookies.delete("theme")
+
+    identity = get_identity(environ)
+    assert_type(identity, Identity | None)
+    if identity is not None:
+        assert_type(identity.user, str)
+        assert_type(identity.roles, frozenset[str])
+    auth = get_auth(environ)
+    assert_type(auth.login("ann"), Identity)
+    auth.logout()
+
+    get_cache(environ).purge("/articles/7")
+    assert_type(get_request_id(environ), str)
+
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+# The five layers, each on the one before: what a layer gives is an application.
+
+
+def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
+    users = Htpasswd(here / "users", groups=here / "groups")
+    hashes = {"ann": hash_password("correct horse battery")}
+
+    def users_of_ours(user: str) -> str | None:
+        return hashes.get(user)
+
+    def page(environ: WSGIEnvironment, status: str, reason: str) -> str:
+        return f"<h1>{status}</h1>{reason}"
+
+    def line(record: AccessRecord) -> str:
+        return f"{record.status} {record.sent} {record.duration:.3f}"
+
+    app: WSGIApplication = site
+    app = AuthMiddleware(
+        app,
+        [SessionLogin(users), Basic(users_of_ours, realm="App"), Basic(hashes)],
+        rules=[allow("/static", "=/healthz"), require("/admin", role="admin", methods=["GET"]), optional("/")],
+        page=page,
+    )
+    app = AuthMiddleware(app, Basic(hashes))
+    app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
+    app = SessionMiddleware(app, secret=[secret, secret.encode()], idle_timeout=1800, lifetime=43200)
+    app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
+    app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))
+    app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
+    app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)
+    app = LoggingMiddleware(app, sink=print)
+    outermost = LoggingMiddleware(app)
+    inner: WSGIApplication = outermost.app
+    assert callable(inner)
+    return outermost
+
+
+# A store: ours by URL, and one of a user's own.
+
+
+def use(store: Store) -> None:
+    store.set("key", b"value", ttl=60)
+    assert_type(store.get("key"), bytes | None)
+    assert_type(store.add("key", b"value"), bool)
+    assert_type(store.swap("key", b"value", b"other", ttl=0.5), bool)
+    assert_type(store.delete("key"), bool)
+
+
+class Dictionary:
+    """A store by its shape: nothing is inherited."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self.values.get(key)
+
+    def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        self.values[key] = value
+
+    def add(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        return self.values.setdefault(key, value) is value
+
+    def swap(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
+        return self.values.get(key) == old
+
+    def delete(self, key: str) -> bool:
+        return self.values.pop(key, None) is not None
+
+
+use(Dictionary())
+use(MemoryStore())
+use(open_store("memory://?max_bytes=64MiB"))
+with SQLiteStore("sessions.db", prefix="sessions", timeout=5.0) as opened:
+    use(opened)
+
+
+# A layer of a user's own.
+
+
+class Banner:
+    def __init__(self, app: WSGIApplication, *, text: str) -> None:
+        self.app = app
+        self.text = text
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/closed":
+            return Response("403 Forbidden", [("Content-Type", "text/plain")], [b"closed"])(environ, start_response)
+
+        def amend(response: Response) -> None:
+            assert_type(response.code, str)
+            assert_type(response.get("Vary"), str | None)
+            assert_type(response.get_all("Set-Cookie"), list[str])
+            response.set("X-Banner", self.text)
+            response.add("Link", "</style.css>; rel=preload")
+            response.remove("Server")
+            response.vary("Accept-Language")
+
+        seen: list[int] = []
+
+        def end(ending: Ending) -> None:
+            assert_type(ending.completed, bool)
+            assert_type(ending.error, BaseException | None)
+
+        return forward(self.app, environ, start_response, amend, watch=lambda chunk: seen.append(len(chunk)), end=end)
+
+
+class Replaced:
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        taken = Response.from_app(self.app, environ)
+        if taken.status.startswith("500"):
+            return Response("500 Internal Server Error", [], [b"sorry"])(environ, start_response)
+        return taken(environ, start_response)
+
+
+layered: WSGIApplication = Banner(Replaced(site), text="hello")
+
+
+# What a user may want to catch.
+
+
+def caught(error: Exception) -> str:
+    match error:
+        case ConfigurationError() | MissingExtra() | LayerMissing():
+            return "set up wrongly"
+        case ValueTooLarge() | StoreError():
+            return "the store"
+        case SessionTooLarge() | CookieTooLarge() | SessionClosed():
+            return "the session"
+        case MiddlewareError():
+            return "ours"
+        case _:
+            return "not ours"
+
+
+def anything(environ: WSGIEnvironment) -> Any:
+    return environ["middleware.notes"]
