@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 import threading
+import weakref
 from io import BytesIO
 
 import pytest
@@ -505,3 +507,21 @@ def test_a_wall_clock_that_is_set_back_changes_no_duration():
     log = Recorder(listing, clock=lambda: next(clock), timer=lambda: next(timer))
     serve(log.layer)
     assert (log.record.began, log.record.duration) == (5000.0, 1.0)
+
+
+class Traced:
+    """Something a request holds, whose end can be seen."""
+
+
+@pytest.mark.parametrize("app", [listing, generator, writes], ids=lambda app: app.__name__)
+def test_a_request_is_given_up_at_its_end_without_the_garbage_collector(app):
+    held = Traced()
+    end = weakref.ref(held)
+    layer = LoggingMiddleware(app, sink=lambda line: None)
+    gc.disable()
+    try:
+        serve(layer, held=held)
+        del held
+        assert end() is None
+    finally:
+        gc.enable()
