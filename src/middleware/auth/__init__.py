@@ -1,0 +1,32 @@
+"""Who is asking, and may they: the layer, its schemes, its rules and its sources of users."""
+
+from middleware.auth.handle import Auth, get_auth
+from middleware.auth.identity import Identity, get_identity
+from middleware.auth.middleware import AuthMiddleware
+from middleware.auth.next_url import safe_next
+from middleware.auth.passwords import hash_password
+from middleware.auth.rules import Rule, allow, optional, require
+from middleware.auth.schemes.base import Refused, Unavailable
+from middleware.auth.schemes.basic import Basic
+from middleware.auth.schemes.session_login import SessionLogin
+from middleware.auth.users import Account, Htpasswd
+
+__all__ = [
+    "Account",
+    "Auth",
+    "AuthMiddleware",
+    "Basic",
+    "Htpasswd",
+    "Identity",
+    "Refused",
+    "Rule",
+    "SessionLogin",
+    "Unavailable",
+    "allow",
+    "get_auth",
+    "get_identity",
+    "hash_password",
+    "optional",
+    "require",
+    "safe_next",
+]

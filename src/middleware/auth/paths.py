@@ -1,0 +1,177 @@
+"""The readings of a request path: what it is, and what somebody behind us might take it for. Values in, values out.
+
+A path is judged as it was delivered only where nobody can read it otherwise. A doubtful one (`//`, dot segments, a
+backslash, `;`, a literal `%`, control characters, ...) is judged in all its readings: each step that servers,
+frameworks and file systems are known to take, in every order, percent-decoding at most once.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
+
+# More than these, and nobody could say what the path means.
+MOST_READINGS = 512
+MOST_CHARACTERS = 40_000  # of all readings together, which keeps a long path from costing more than a few milliseconds
+
+
+def request_path(environ: WSGIEnvironment) -> str | None:
+    """SCRIPT_NAME and PATH_INFO as text, `/` where both are empty; None where this is no path.
+
+    Bytes that are not UTF-8 come as lone surrogates. No path: one that does not begin with a slash, or holds what
+    WSGI's native strings cannot (PEP 3333).
+    """
+    script_name: str = environ.get("SCRIPT_NAME", "")
+    path_info: str = environ.get("PATH_INFO", "")
+    if (path_info and path_info[0] != "/") or (script_name and script_name[0] != "/"):
+        return None
+    path = script_name + path_info or "/"
+    if path.isascii():
+        return path
+    try:
+        return path.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
+def is_plain(path: str) -> bool:
+    """Whether this is ASCII text that has one reading only; False where that takes a closer look."""
+    return (
+        path.isascii()
+        and path.isprintable()
+        and not (
+            "/." in path
+            or "//" in path
+            or "./" in path
+            or "%" in path
+            or ";" in path
+            or "\\" in path
+            or "?" in path
+            or "#" in path
+            or " " in path
+            or path[-1] == "."
+        )
+    )
+
+
+def readings(path: str) -> set[str] | None:
+    """Every reading of `path`, itself included; None where there are too many to tell.
+
+    A path that is not doubtful has one.
+    """
+    seen = {(path, False)}
+    todo = [(path, False)]
+    characters = len(path)
+    while todo:
+        text, decoded = todo.pop()
+        steps = [(step(text), decoded) for step in _STEPS]
+        if not decoded and "%" in text:
+            steps.append((_decoded(text), True))
+        for reading in steps:
+            if reading in seen:
+                continue
+            seen.add(reading)
+            todo.append(reading)
+            characters += len(reading[0])
+            if len(seen) > MOST_READINGS or characters > MOST_CHARACTERS:
+                return None
+    return {text or "/" for text, _ in seen}
+
+
+def _decoded(path: str) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    return unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _dots_decoded(path: str) -> str:
+    """`%2e` is a dot to a browser's URL parser, whatever else stays encoded."""
+    return path.replace("%2e", ".").replace("%2E", ".") if "%" in path else path
+
+
+def _before_query(path: str) -> str:
+    return path.partition("?")[0].partition("#")[0]
+
+
+def _before_nul(path: str) -> str:
+    return path.partition("\0")[0]
+
+
+def _slashes(path: str) -> str:
+    return path.replace("\\", "/")
+
+
+def _without_parameters(path: str) -> str:
+    if ";" not in path:
+        return path
+    return "/".join([segment.partition(";")[0] for segment in path.split("/")])
+
+
+def _without_line_ends(path: str) -> str:
+    return path.replace("\t", "").replace("\n", "").replace("\r", "")
+
+
+def _without_controls(path: str) -> str:
+    if path.isprintable():
+        return path
+    return "".join([character for character in path if not _is_control(character)])
+
+
+def _is_control(character: str) -> bool:
+    """A control character, or a byte that is not UTF-8."""
+    return character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character <= "\udfff"
+
+
+def _without_trailing_spaces(path: str) -> str:
+    if " " not in path:
+        return path
+    return "/".join([segment.rstrip(" ") for segment in path.split("/")])
+
+
+def _without_trailing_dots(path: str) -> str:
+    """As Windows opens files. A segment of one or two dots stays what it is."""
+    if "." not in path and " " not in path:
+        return path
+    return "/".join(
+        [segment if segment in (".", "..") else segment.rstrip(". ") for segment in path.split("/")],
+    )
+
+
+def _collapsed(path: str) -> str:
+    while "//" in path:
+        path = path.replace("//", "/")
+    return path
+
+
+def _resolved(path: str) -> str:
+    """Without dot segments (RFC 3986, section 5.2.4)."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+_STEPS: tuple[Callable[[str], str], ...] = (
+    _dots_decoded,
+    _before_query,
+    _before_nul,
+    _slashes,
+    _without_parameters,
+    _without_line_ends,
+    _without_controls,
+    _without_trailing_spaces,
+    _without_trailing_dots,
+    _collapsed,
+    _resolved,
+)

@@ -1,0 +1,111 @@
+"""Basic authentication (RFC 7617): a name and a password with every request."""
+
+from __future__ import annotations
+
+import time
+from binascii import a2b_base64, b2a_base64
+from functools import cached_property
+
+from middleware.auth.identity import Identity
+from middleware.auth.passwords import need_extra
+from middleware.auth.schemes.base import Refused
+from middleware.auth.users import finder, known_hashes
+from middleware.errors import ConfigurationError
+from middleware.headers import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.auth.users import Users
+    from middleware.auth.verification import Verifier
+
+LONGEST = 8192  # characters of the Authorization field
+
+
+class Basic:
+    """Basic authentication (RFC 7617).
+
+    `users`: a mapping of names to stored passwords (or to `Account`s), `Htpasswd(path)`, or a callable that takes a
+    name and gives one of these or None. `realm`: what browsers show in their dialogue, ASCII. `clock`: seconds
+    since 1970.
+
+    Credentials that were right are remembered for a minute, so that a page with thirty images costs one derivation; a
+    password that is changed, and an account that is disabled or deleted, counts for the next request all the same.
+
+    Raises ConfigurationError, and MissingExtra for stored passwords that need a package which is not installed.
+    """
+
+    name = "basic"
+    auth_type = "Basic"
+    reads = ("Authorization",)
+
+    def __init__(self, users: Users, *, realm: str = "Login", clock: Callable[[], float] = time.time) -> None:
+        finder(users)
+        for stored in known_hashes(users):
+            need_extra(stored)
+        if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
+            raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
+        self._users = users
+        self._clock = clock
+        self._challenge = f'Basic realm={quoted(realm)}, charset="UTF-8"'
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        from middleware.auth.verification import Verifier
+
+        return Verifier(self._users, self._clock)
+
+    def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
+        """Whose credentials the Authorization field holds. Raises Unavailable."""
+        field: str | None = environ.get("HTTP_AUTHORIZATION")
+        if not field:
+            return None
+        if len(field) > LONGEST:
+            return Refused("too long") if field.lstrip(" ")[:5].lower() == "basic" else None
+        verifier = self._verifier
+        identity = verifier.remembered(field)
+        if identity is not None:
+            return identity
+        found = credentials(field)
+        if found is None or isinstance(found, Refused):
+            return found
+        user, password = found
+        account = verifier.check(user, password)
+        if account is None:
+            return Refused("wrong")
+        identity = Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=self._clock())
+        verifier.remember(field, account, identity)
+        return identity
+
+    def challenge(self, environ: WSGIEnvironment, /) -> str:  # noqa: ARG002 - the same for everybody
+        """The value of WWW-Authenticate."""
+        return self._challenge
+
+
+def credentials(field: str) -> tuple[str, str] | Refused | None:
+    """The name and the password in an Authorization field; Refused for bad ones, None where it is no Basic one."""
+    text = field.strip(" ")
+    end = min((place for place in map(text.find, " \t,") if place >= 0), default=len(text))
+    if text[:end].lower() != "basic":
+        return None
+    if "," in text:
+        return Refused("several credentials", 400)
+    if text[end : end + 1] != " ":
+        return Refused("malformed")
+    given = text[end:].strip(" ")
+    try:
+        decoded = a2b_base64(given, strict_mode=True)
+    except ValueError:
+        return Refused("malformed")
+    if b2a_base64(decoded, newline=False) != given.encode():  # superfluous padding, which strict_mode lets pass
+        return Refused("malformed")
+    try:
+        pair = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        pair = decoded.decode("latin-1")  # as clients did before RFC 7617, and requests does still
+    user, colon, password = pair.partition(":")
+    if not colon or not user or any(character < " " or character == "\x7f" for character in user):
+        return Refused("malformed")
+    return user, password
