@@ -1,0 +1,245 @@
+"""Check a layer: run it round every shape of application, in every situation, and say what is wrong.
+
+```python
+from middleware.testing import SHAPES, check_layer, check_shape
+
+def test_my_layer_keeps_pep_3333():
+    check_layer(MyLayer)
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)          # or one test a shape
+def test_my_layer_round(shape):
+    check_shape(shape, MyLayer, adds=["X-Mine"])
+```
+
+Nothing here needs pytest. What is checked, and where PEP 3333 says so, stands beside each check.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from wsgiref.validate import validator
+
+from middleware.testing.server import make_environ, serve
+from middleware.testing.shapes import FAILED, SHAPES, STAYS, Shape, Situation, situations
+from middleware.testing.together import check_requests, check_together
+from middleware.testing.witness import Witness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from typing import Any
+    from wsgiref.types import WSGIApplication
+
+    from middleware.testing.server import Received
+
+    Wrap = Callable[[WSGIApplication], WSGIApplication]
+
+
+def check_layer(
+    wrap: Wrap,
+    *,
+    adds: Collection[str] | None = None,
+    changes: Collection[str] = (),
+    answers: bool = False,
+    reads_ahead: bool = False,
+    **entries: Any,
+) -> None:
+    """Check that the layer `wrap(app)` keeps PEP 3333, whatever the application does. AssertionError if it does not.
+
+    `adds`: the only header fields it may add (default: it may add any).
+    `changes`: the header fields of the application that it may change or remove.
+    `answers`: it may answer without calling the application.
+    `reads_ahead`: it may run an application that starts late to its first non-empty chunk, as `Response.from_app` does.
+    `entries`: what each request carries besides (`HTTP_AUTHORIZATION=...`).
+    """
+    for shape in SHAPES:
+        check_shape(shape, wrap, adds=adds, changes=changes, answers=answers, reads_ahead=reads_ahead, **entries)
+    check_requests(wrap, answers=answers, **entries)
+    check_together(wrap, answers=answers, **entries)
+
+
+def check_shape(
+    shape: Shape,
+    wrap: Wrap,
+    *,
+    adds: Collection[str] | None = None,
+    changes: Collection[str] = (),
+    answers: bool = False,
+    reads_ahead: bool = False,
+    **entries: Any,
+) -> None:
+    """Check the layer round one shape, in every situation, alone and between two validators of `wsgiref`."""
+    allowed = _Allowed(adds, changes, answers, reads_ahead)
+    problems = [
+        f"{shape}, {situation}{where}: {problem}"
+        for situation in situations(shape)
+        for where, checked in _places(shape, wrap)
+        for problem in run(shape, checked, situation, **entries).problems(allowed)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def run(shape: Shape, wrap: Wrap, situation: Situation = STAYS, **entries: Any) -> Run:
+    """One request through `wrap` to an application of this shape."""
+    return Run(shape, wrap, situation, entries)
+
+
+def _places(shape: Shape, wrap: Wrap) -> Iterator[tuple[str, Wrap]]:
+    yield "", wrap
+    if shape.valid:
+        yield ", between validators", lambda app: validator(wrap(validator(app)))
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    """What a layer may do beside passing the request on."""
+
+    adds: Collection[str] | None = None
+    changes: Collection[str] = ()
+    answers: bool = False
+    reads_ahead: bool = False
+
+    def may_add(self, name: str) -> bool:
+        return self.adds is None or self.may_change(name) or name.lower() in {other.lower() for other in self.adds}
+
+    def may_change(self, name: str) -> bool:
+        return name.lower() in {other.lower() for other in self.changes}
+
+
+class Run:
+    """What happened in one request: what the application saw (`witness`), what the client got (`received`)."""
+
+    def __init__(self, shape: Shape, wrap: Wrap, situation: Situation, entries: dict[str, Any]) -> None:
+        self.shape = shape
+        self.situation = situation
+        self.witness = Witness()
+        self.pulled: list[int] = []  # how many values the application had given when n had arrived
+        self.input = _Untouched(b"a=1")
+        self.errors = _Errors()
+        self.witness.marks = {"test.anything": object(), "wsgi.input_terminated": object()}
+        environ = make_environ("/shape", situation.method)
+        environ["wsgi.input"] = self.input
+        environ["wsgi.errors"] = self.errors
+        environ.update(self.witness.marks)
+        if situation.method == "POST":
+            environ["CONTENT_LENGTH"] = "3"
+            environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
+        environ.update(entries)
+        before = dict(copy_context().items())
+        self.received: Received = serve(
+            wrap(shape.make(self.witness)),
+            environ,
+            leave_after=situation.leave_after,
+            write=situation.write,
+            files=situation.files,
+            on_value=lambda _: self.pulled.append(self.witness.pulled),
+        )
+        self.context_changed = dict(copy_context().items()) != before
+
+    def problems(self, allowed: _Allowed | None = None) -> Iterator[str]:
+        """What is wrong, in words."""
+        allowed = allowed or _Allowed()
+        yield from self.received.broken
+        if self.input.touched:
+            yield f"wsgi.input was touched though the application reads nothing: {self.input.touched}"  # P10, P11
+        if self.errors.was_closed:
+            yield "wsgi.errors was closed"  # P11
+        if self.context_changed:
+            yield "context variables are not as before the call"  # P54
+        if not self.witness.calls:
+            not_reached = allowed.answers or (self.shape.late and self.situation.leave_after == 0)
+            if not not_reached:
+                yield f"the application was not called: {self.received}"
+            return
+        yield from self.witness.broken
+        yield from self._wrong_error()
+        yield from self._wrong_head(allowed)
+        yield from self._wrong_body(allowed)
+        if self.witness.closed != self.shape.closes:
+            yield f"the application's close() was called {self.witness.closed} times"  # P39 to P46
+
+    @property
+    def _stays(self) -> bool:
+        return self.situation.leave_after is None
+
+    @property
+    def _told(self) -> bool:
+        """The layer tells of the application's error by an answer of its own."""
+        fails = self.shape.fails
+        return fails is not None and issubclass(fails, Exception) and self.received.status.startswith("5")
+
+    def _wrong_error(self) -> Iterator[str]:
+        """An error leaves as it is, or a 5xx tells of it; never a quiet 200 (P16, P44, P47 to P49)."""
+        error, fails = self.received.error, self.shape.fails
+        if error is not None and type(error) is not fails:
+            yield f"an error that is not the application's: {error!r}"
+        due = self.shape.in_call or self.shape.in_close or (self._stays and self.situation.method != "HEAD")
+        if error is None and fails is not None and due and not self._told:
+            yield f"the application's error was lost: {fails.__name__}"
+
+    def _wrong_head(self, allowed: _Allowed) -> Iterator[str]:
+        shape, received = self.shape, self.received
+        restarts = shape.status == FAILED
+        early = (restarts and not self._stays) or (shape.late and self.situation.leave_after == 0)
+        cut = received.error is not None and not received.status  # before the head had left
+        if early or cut or shape.in_call or self._told:
+            return
+        if received.status != shape.status:
+            yield f"status {received.status!r} instead of {shape.status!r}"
+        kept = [pair for pair in shape.headers if not allowed.may_change(pair[0])]
+        rest = iter(received.headers)
+        if not all(pair in rest for pair in kept):
+            yield f"headers {received.headers}, where {kept} have to be in this order"  # P22, P23, P33 to P35
+        added = [name for name, _ in received.headers if name not in dict(shape.headers) and not allowed.may_add(name)]
+        if added or "X-First" in dict(received.headers):
+            yield f"headers that do not belong to this answer: {added or ['X-First']}"  # P14, P15, P24
+
+    def _wrong_body(self, allowed: _Allowed) -> Iterator[str]:
+        shape, received = self.shape, self.received
+        if self.situation.method != "HEAD" and not self._told:
+            whole = self._stays and not shape.in_call
+            right = received.body == shape.body if whole else shape.body.startswith(received.body)
+            if not right:
+                yield f"body {received.body[:80]!r} instead of {shape.body[:80]!r}"  # P18 to P21, P28 to P31
+        for arrived, pulled in enumerate(self.pulled):
+            # What a late starter gives first is at most the second value of these shapes.
+            ahead = 2 if allowed.reads_ahead and shape.late else 0
+            if pulled > max(arrived, ahead):
+                yield f"{pulled} values were taken from the application when {arrived} had arrived"  # P25, P26
+                return
+
+
+class _Untouched(BytesIO):
+    """A request body that notes whether it was touched."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.touched: list[str] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.touched.append("read")
+        return super().read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.touched.append("readline")
+        return super().readline(size)
+
+    def readlines(self, hint: int | None = None, /) -> list[bytes]:
+        self.touched.append("readlines")
+        return super().readlines(-1 if hint is None else hint)
+
+    def close(self) -> None:
+        self.touched.append("close")
+        super().close()
+
+
+class _Errors(StringIO):
+    """The server's error log, which notes whether it was closed."""
+
+    was_closed = False
+
+    def close(self) -> None:
+        self.was_closed = True
+        super().close()
