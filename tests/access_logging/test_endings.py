@@ -344,6 +344,12 @@ def test_content_length_is_never_taken_for_the_size():
     assert log.record.sent == 3
 
 
+def test_head_of_a_lazy_application_that_nobody_iterated_is_not_aborted():
+    log = Recorder(generator)
+    serve(log.layer, take=0, method="HEAD")
+    assert (log.record.status, log.record.aborted) == (500, False)
+
+
 class ServersWrapper:
     """As servers have it: `close` is the file's."""
 

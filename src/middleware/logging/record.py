@@ -67,12 +67,14 @@ class AccessRecord:
             code = accepted[:3]
             self.status = int(code) if code.isascii() and code.isdigit() else 0
         if ending.gone:
-            # A server may stop asking once it has the bytes that Content-Length promised.
-            self.aborted = ending.error is not None or not self._has_all()
+            self.aborted = ending.error is not None or not self._is_all_there()
         elif ending.error is not None:
             self.error = type(ending.error).__name__
 
-    def _has_all(self) -> bool:
+    def _is_all_there(self) -> bool:
+        """A server may stop asking once it has what Content-Length promised, and need not ask at all for HEAD."""
+        if self.request.get("REQUEST_METHOD") == "HEAD":
+            return True
         declared = (self.header("Content-Length") or "").lstrip("0")
         sent = str(self.sent)
         return declared.isascii() and declared.isdigit() and (len(sent), sent) >= (len(declared), declared)
