@@ -264,7 +264,9 @@ def nine_chunks(headers):
     return app
 
 
-@pytest.mark.parametrize(("length", "aborted"), [("90", True), ("20", False), ("020", False), ("x", True), ("", True)])
+@pytest.mark.parametrize(
+    ("length", "aborted"), [("90", True), ("20", False), ("020", False), ("9" * 5000, True), ("x", True), ("", True)]
+)
 def test_a_client_that_leaves_is_marked_unless_it_has_all_that_was_promised(length, aborted):
     log = Recorder(nine_chunks([("Content-Length", length)] if length else []))
     serve(log.layer, take=2)
@@ -275,6 +277,12 @@ def test_a_lazy_application_that_nobody_iterated_is_a_500_and_aborted():
     log = Recorder(generator)
     serve(log.layer, take=0)
     assert (log.record.status, log.record.aborted, log.record.error) == (500, True, None)
+
+
+def test_an_empty_answer_that_says_so_is_not_aborted_when_nobody_iterates():
+    log = Recorder(lambda environ, start_response: start_response("200 OK", [("Content-Length", "0")]) and [])
+    serve(log.layer, take=0)
+    assert (log.record.status, log.record.aborted) == (200, False)
 
 
 def test_a_list_that_nobody_iterated_is_aborted():
