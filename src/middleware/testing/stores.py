@@ -14,20 +14,20 @@ show the values of an assertion that fails. A store that several processes share
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import Barrier, Thread
+from threading import Barrier
 
 from middleware.testing.clock import FakeClock
+from middleware.testing.crowds import THREADS, close, in_threads
+from middleware.testing.shared_stores import SharedStoreContract, count_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.synchronize import Barrier as ProcessBarrier
+    from collections.abc import Iterator
     from typing import Any
 
     from middleware.stores.base import Store
 
-THREADS = 16
-PROCESSES = 4
+__all__ = ["SharedStoreContract", "StoreContract"]
 
 _ODD_KEYS = (
     "",
@@ -73,7 +73,7 @@ class StoreContract:
         try:
             yield store, clock
         finally:
-            _close(store)
+            close(store)
 
     # The verbs
 
@@ -314,7 +314,7 @@ class StoreContract:
                     if store.add(f"key {turn}", b"%d" % number, 1000):
                         won[turn].append(number)
 
-            _in_threads(work, barrier)
+            in_threads(work, barrier)
             assert [len(winners) for winners in won] == [1] * rounds
             assert [store.get(f"key {turn}") for turn in range(rounds)] == [b"%d" % winners[0] for winners in won]
 
@@ -330,7 +330,7 @@ class StoreContract:
                 if store.add("key", b"%d" % number, 1000):
                     won.append(number)
 
-            _in_threads(work, barrier)
+            in_threads(work, barrier)
             assert len(won) == 1
             assert store.get("key") == b"%d" % won[0]
 
@@ -348,7 +348,7 @@ class StoreContract:
                     if store.delete(f"key {turn}"):
                         deleted.append(turn)
 
-            _in_threads(work, barrier)
+            in_threads(work, barrier)
             assert sorted(deleted) == list(range(rounds))
 
     def test_a_counter_that_16_threads_swap_loses_nothing(self) -> None:
@@ -358,146 +358,10 @@ class StoreContract:
 
             def work(_: int) -> None:
                 barrier.wait()
-                _count_up(store, 10)
+                count_up(store, 10)
 
-            _in_threads(work, barrier)
+            in_threads(work, barrier)
             assert store.get("counter") == b"%d" % (10 * THREADS)
-
-
-class SharedStoreContract:
-    """What four processes do at once. For stores that processes share.
-
-    A subclass has `make_opener()`: a callable without arguments that opens the store, the same and at first empty one
-    in every process. It must bear being pickled, as `functools.partial(SQLiteStore, path)` does.
-    """
-
-    def make_opener(self) -> Callable[[], Store]:
-        """A callable, good for every process, that opens one new and empty store."""
-        raise TypeError(f"{type(self).__name__} needs make_opener()")
-
-    def test_processes_see_what_others_wrote(self) -> None:
-        opener = self.make_opener()
-        _in_processes(_write_own, opener)
-        store = opener()
-        try:
-            assert [store.get(f"key {number}") for number in range(PROCESSES)] == [b"0", b"1", b"2", b"3"]
-        finally:
-            _close(store)
-
-    def test_of_4_processes_that_add_one_wins(self) -> None:
-        won = _in_processes(_add_rounds, self.make_opener())
-        assert sorted(turn for turns in won for turn in turns) == list(range(_ROUNDS))
-
-    def test_a_counter_that_4_processes_swap_loses_nothing(self) -> None:
-        opener = self.make_opener()
-        store = opener()
-        try:
-            store.set("counter", b"0", 1000)
-            _in_processes(_swap_rounds, opener)
-            assert store.get("counter") == b"%d" % (PROCESSES * _ROUNDS)
-        finally:
-            _close(store)
-
-
-_ROUNDS = 50
-
-
-def _write_own(store: Store, number: int, barrier: ProcessBarrier) -> list[int]:
-    barrier.wait(60)
-    store.set(f"key {number}", b"%d" % number)
-    return []
-
-
-def _add_rounds(store: Store, number: int, barrier: ProcessBarrier) -> list[int]:
-    won = []
-    for turn in range(_ROUNDS):
-        barrier.wait(60)
-        if store.add(f"key {turn}", b"%d" % number, 1000):
-            won.append(turn)
-    return won
-
-
-def _swap_rounds(store: Store, _: int, barrier: ProcessBarrier) -> list[int]:
-    barrier.wait(60)
-    _count_up(store, _ROUNDS)
-    return []
-
-
-def _count_up(store: Store, times: int) -> None:
-    for _ in range(times):
-        while True:
-            old = store.get("counter")
-            assert old is not None, "the counter is gone"
-            if store.swap("counter", old, b"%d" % (int(old) + 1), 1000):
-                break
-
-
-def _in_threads(work: Callable[[int], None], barrier: Barrier) -> None:
-    """Run `work(number)` in 16 threads; the first error of any is raised."""
-    errors: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001 - raised below, where pytest sees it
-            errors.append(error)
-            barrier.abort()  # the others must not wait for this one
-
-    threads = [Thread(target=guarded, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-def _in_processes(
-    work: Callable[[Store, int, ProcessBarrier], list[int]], opener: Callable[[], Store]
-) -> list[list[int]]:
-    """What `work(store, number, barrier)` returns in each of 4 processes."""
-    from multiprocessing import get_context
-
-    context = get_context("spawn")  # a new process inherits nothing that the store could live on
-    barrier = context.Barrier(PROCESSES)
-    answers: Any = context.SimpleQueue()
-    processes = [
-        context.Process(target=_process, args=(work, opener, number, barrier, answers)) for number in range(PROCESSES)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    results: list[list[int]] = []
-    for _ in processes:
-        assert not answers.empty(), "a process ended without an answer"
-        found, error = answers.get()
-        assert error is None, error
-        results.append(found)
-    answers.close()
-    return results
-
-
-def _process(
-    work: Callable[[Store, int, ProcessBarrier], list[int]],
-    opener: Callable[[], Store],
-    number: int,
-    barrier: ProcessBarrier,
-    answers: Any,
-) -> None:
-    from traceback import format_exc
-
-    try:
-        store = opener()
-        try:
-            found = work(store, number, barrier)
-        finally:
-            _close(store)
-    except BaseException:  # noqa: BLE001 - told to the parent, whose test fails with it
-        barrier.abort()
-        answers.put(([], format_exc()))
-    else:
-        answers.put((found, None))
 
 
 @contextmanager
@@ -507,9 +371,3 @@ def _raises(kind: type[Exception]) -> Iterator[None]:
     except kind:
         return
     raise AssertionError(f"no {kind.__name__} was raised")
-
-
-def _close(store: object) -> None:
-    close = getattr(store, "close", None)
-    if close is not None:
-        close()
