@@ -140,7 +140,12 @@ class Answer:
 def ask(app: WSGIApplication, **environ: Any) -> Answer:
     """One request, looked at."""
     head: list[Any] = []
-    body = app({**REQUEST, **environ}, lambda status, headers, exc_info=None: head.extend((status, headers)) or len)
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        head[:] = status, headers
+        return len
+
+    body = app({**REQUEST, **environ}, start_response)
     data = b"".join(body)
     if hasattr(body, "close"):
         body.close()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from beaker.middleware import CacheMiddleware as BeakerCache
+
 from benchmarks import sessions
-from benchmarks.access_log import COMBINED, our_log, paste_log
+from benchmarks.access_log import COMBINED, check_line, our_log, paste_log
 from benchmarks.kernel import BARE
-from benchmarks.logins import authorization, our_login, paste_login
+from benchmarks.logins import USERS, authorization, our_login, paste_login
 from benchmarks.method import Case, Row, ask, serve
+from benchmarks.pages import PAGE, Page
 from benchmarks.tokens import SECRET
-from middleware import CacheMiddleware, CookieMiddleware, MemoryStore
+from middleware import AuthMiddleware, Basic, CacheMiddleware, CookieMiddleware, MemoryStore, allow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     Layer = Callable[[WSGIApplication], WSGIApplication]
-    Log = Callable[[WSGIApplication, Path], WSGIApplication]
 
 CHUNK = bytes(64 << 10)
 CHUNKS = 250
@@ -42,8 +44,8 @@ class Stacked(sessions.Contender):
         assert COMBINED.fullmatch(line.decode()), line
 
 
-def our_stack(app: WSGIApplication, *, session: Layer, log: Path) -> WSGIApplication:
-    app = our_login(app)
+def our_stack(app: WSGIApplication, *, session: Layer, log: Path, login: Layer = our_login) -> WSGIApplication:
+    app = login(app)
     app = session(app)
     app = CookieMiddleware(app, secret=SECRET)
     app = CacheMiddleware(app, store=MemoryStore())
@@ -68,7 +70,7 @@ def stream(chunks: int) -> WSGIApplication:
 
 
 def rows(directory: Path) -> list[Row]:
-    return [*_sessions(directory), _streaming(directory)]
+    return [*_sessions(directory), _cached_page(directory), _streaming(directory)]
 
 
 def _sessions(directory: Path) -> list[Row]:
@@ -93,6 +95,49 @@ def _sessions(directory: Path) -> list[Row]:
         cases = ours.case(sessions.write), peer.case(sessions.write)
         found.append(Row(title, *cases, target=target, ours_base=BARE, peer_base=BARE))
     return found
+
+
+def _cached_page(directory: Path) -> Row:
+    """A page of 10 KB that the cache has, and a line in the log. Beaker keeps the page's data for its application."""
+    page = Page(PAGE)
+
+    def for_everybody(app: WSGIApplication) -> WSGIApplication:
+        return AuthMiddleware(app, [Basic(USERS)], rules=[allow("/")])
+
+    our_file, paste_file = directory / "ours-page.log", directory / "paste-page.log"
+    ours = our_stack(page, session=sessions.memory_layer(), log=our_file, login=for_everybody)
+    peer = paste_log(BeakerCache(beaker_page), paste_file)
+
+    def check(app: WSGIApplication, file: Path) -> None:
+        assert ask(app).body == PAGE
+        calls = page.calls, len(made)
+        assert ask(app).body == PAGE
+        assert calls == (page.calls, len(made))
+        check_line(app, file)
+
+    return Row(
+        "five layers, cached page",
+        Case("five layers", serve(ours), partial(check, ours, our_file)),
+        Case("Paste + Beaker cache", serve(peer), partial(check, peer, paste_file)),
+        target=0.35,
+        ours_base=BARE,
+        peer_base=BARE,
+    )
+
+
+made: list[int] = []
+
+
+def beaker_page(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """The page, made once and kept with Beaker's cache of data."""
+
+    def make() -> bytes:
+        made.append(1)
+        return PAGE
+
+    body: bytes = environ["beaker.cache"].get_cache("pages", type="memory", expire=86400).get("page", createfunc=make)
+    start_response("200 OK", [*Page(body).headers])
+    return [body]
 
 
 def _streaming(directory: Path) -> Row:
