@@ -1,0 +1,153 @@
+"""Every layer of the project keeps PEP 3333 round every shape of application, used and unused, alone and stacked."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from middleware import (
+    AuthMiddleware,
+    Basic,
+    CacheMiddleware,
+    CookieMiddleware,
+    LoggingMiddleware,
+    MemoryStore,
+    SessionLogin,
+    SessionMiddleware,
+    SQLiteStore,
+    allow,
+    get_cookies,
+    get_session,
+    optional,
+)
+from middleware.testing import SHAPES, check_requests, check_shape, check_together
+
+SECRET = "a secret that is long enough to be one"
+USERS = {}
+
+
+class UsesSession:
+    """An application that writes its session in every request, before the application inside is called."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        session = get_session(environ)
+        session["seen"] = session.get("seen", 0) + 1
+        return self.app(environ, start_response)
+
+
+class UsesCookies:
+    """An application that reads and sets a cookie in every request."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        cookies = get_cookies(environ)
+        cookies.set("seen", str(cookies.get("seen")))
+        return self.app(environ, start_response)
+
+
+def stored_session(app):
+    return SessionMiddleware(app, store=MemoryStore())
+
+
+def cookie_session(app):
+    return SessionMiddleware(app, secret=SECRET)
+
+
+def stored_session_used(app):
+    return SessionMiddleware(UsesSession(app), store=MemoryStore())
+
+
+def cookie_session_used(app):
+    return SessionMiddleware(UsesSession(app), secret=SECRET)
+
+
+def cookies(app):
+    return CookieMiddleware(app, secret=SECRET)
+
+
+def cookies_used(app):
+    return CookieMiddleware(UsesCookies(app), secret=SECRET)
+
+
+def cache(app):
+    return CacheMiddleware(app, store=MemoryStore())
+
+
+def auth_allowing(app):
+    return AuthMiddleware(app, Basic(USERS), rules=[allow("/")])
+
+
+def auth_asking(app):
+    return AuthMiddleware(app, Basic(USERS), rules=[optional("/")])
+
+
+def logging_combined(app):
+    return LoggingMiddleware(app, sink=io.StringIO())
+
+
+def logging_json(app):
+    return LoggingMiddleware(app, format="json", sink=io.StringIO())
+
+
+def stack(app):
+    store = MemoryStore()
+    app = AuthMiddleware(app, [SessionLogin(USERS)], rules=[optional("/")])
+    app = SessionMiddleware(app, store=store)
+    app = CookieMiddleware(app, secret=SECRET)
+    app = CacheMiddleware(app, store=MemoryStore())
+    return LoggingMiddleware(app, sink=io.StringIO())
+
+
+def stack_used(app):
+    return stack(UsesSession(UsesCookies(app)))
+
+
+# Each with the fields that it may add, and those of the application that it may change.
+LAYERS = [
+    pytest.param(wrap, adds, changes, id=wrap.__name__)
+    for wrap, adds, changes in [
+        (stored_session, ["Vary", "Cache-Control"], []),
+        (cookie_session, ["Vary", "Cache-Control"], []),
+        (stored_session_used, ["Vary", "Cache-Control", "Set-Cookie"], []),
+        (cookie_session_used, ["Vary", "Cache-Control", "Set-Cookie"], []),
+        (cookies, [], ["Set-Cookie"]),
+        (cookies_used, ["Vary", "Cache-Control"], ["Set-Cookie"]),
+        (cache, ["Age", "Cache-Status", "Date", "ETag"], []),
+        (auth_allowing, [], []),
+        (auth_asking, ["Vary", "Cache-Control"], []),
+        (logging_combined, ["X-Request-ID"], []),
+        (logging_json, ["X-Request-ID"], []),
+        (stack, None, ["Set-Cookie"]),
+        (stack_used, None, ["Set-Cookie"]),
+    ]
+]
+
+every_layer = pytest.mark.parametrize(("wrap", "adds", "changes"), LAYERS)
+
+
+@every_layer
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_layer_keeps_pep_3333_round(shape, wrap, adds, changes):
+    check_shape(shape, wrap, adds=adds, changes=changes)
+
+
+@every_layer
+def test_requests_do_not_disturb_each_other(wrap, adds, changes):
+    check_together(wrap)
+
+
+@every_layer
+def test_odd_requests_are_answered(wrap, adds, changes):
+    refuses_paths_of_two_readings = wrap in (auth_allowing, auth_asking, stack, stack_used)
+    check_requests(wrap, answers=refuses_paths_of_two_readings)
+
+
+def test_sessions_in_sqlite_do_not_disturb_each_other(tmp_path):
+    with SQLiteStore(tmp_path / "sessions.db") as store:
+        check_together(lambda app: SessionMiddleware(UsesSession(app), store=store))
