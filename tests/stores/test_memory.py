@@ -1,7 +1,7 @@
 import os
 import signal
-import sys
 import threading
+import warnings
 
 import pytest
 from hypothesis import given
@@ -241,7 +241,6 @@ def test_threads_that_write_more_than_fits_keep_the_bound():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python 3.12 warns of a fork beside threads")
 def test_a_child_forked_while_another_thread_is_inside_can_use_its_store():
     inside = threading.Event()
     leave = threading.Event()
@@ -259,7 +258,9 @@ def test_a_child_forked_while_another_thread_is_inside_can_use_its_store():
     inside.wait()
     # The fork waits for the thread to leave, and so this must not be the one that lets it go.
     threading.Thread(target=leave.set).start()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is what is tested
+        child = os.fork()
     if child == 0:
         signal.alarm(10)  # a lock held for ever must not hang the tests
         store.set("other", b"value")
