@@ -1,0 +1,407 @@
+"""Which cookie opens which session, and which opens none; what browser and caches are told."""
+
+from __future__ import annotations
+
+import ast
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from cookies.test_codec import NEIGHBOURS, SMUGGLED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sessions.kit import HTTPS, SECRET, Clock, Site, SpyStore, everything, put
+
+import middleware
+from middleware.cookies import CookieOptions
+from middleware.errors import ConfigurationError
+from middleware.sessions.stored import PREFIX
+from middleware.stores.memory import MemoryStore
+
+KINDS = {"stored": lambda: {"store": SpyStore()}, "signed": lambda: {"secret": SECRET}}
+
+
+@pytest.fixture(params=KINDS)
+def options(request):
+    return KINDS[request.param]()
+
+
+def signed_in(site, **environ):
+    """A site's visitor over https, and the text `__Host-id=V` with a good V."""
+    visitor = site.visitor(**{**HTTPS, **environ})
+    visitor(put(user="ann"))
+    return visitor
+
+
+# Which cookie
+
+
+@pytest.mark.parametrize("field", SMUGGLED)
+def test_a_smuggled_cookie_opens_nothing(options, field):
+    site = Site(**options)
+    good = signed_in(site).cookie.partition("=")[2]
+    answer = site.ask(everything, field.replace("V", good) if field != "=V" else field, **HTTPS)
+    assert (answer.code, answer.text) == (200, "{}")
+
+
+@pytest.mark.parametrize("field", [field for field, _ in NEIGHBOURS])
+def test_odd_neighbours_do_not_hide_the_session(options, field):
+    site = Site(**options)
+    good = signed_in(site).cookie
+    assert site.ask(everything, field.replace("__Host-id=V", good), **HTTPS).text == "{'user': 'ann'}"
+
+
+@pytest.mark.parametrize("field", ["{S}; __Host-id=zzz", "__Host-id=zzz; {S}", '__Host-id="{V}"', "__HOST-ID=zzz; {S}"])
+def test_duplicates_and_quotes_do_not_hide_the_session(options, field):
+    site = Site(**options)
+    good = signed_in(site).cookie
+    field = field.format(S=good, V=good.partition("=")[2])
+    assert site.ask(everything, field, **HTTPS).text == "{'user': 'ann'}"
+
+
+GARBAGE = [
+    "\xff\xfe\xe9",
+    "caf\xc3\xa9\xe2\x98\x83",
+    "a\x00b\x07",
+    "",
+    '"',
+    "!!!!====",
+    "YWJj=",
+    ".....",
+    "A" * 10_240,
+    "A" * 102_400,
+    '{"a":1}',
+    "%00%ff%",
+    "../../../../etc/passwd",
+    "a b c",
+    "a,b",
+    "\\x41\\",
+    "a\r\nX-Evil: 1",
+    '"\\377\\000"',
+    "3b241101-e2bb-4255-8caf-4136c566a962",
+    "1" * 40,
+    "e30.e30.e30",
+    "." * 2000,
+    "0" * 63,
+    "0" * 65,
+    "A" * 64,
+    "*" * 64,
+]
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_is_an_anonymous_visitor_and_never_reaches_the_store(options, value):
+    site = Site(**options)
+    reading = site.ask(everything, f"id={value}")
+    assert (reading.code, reading.text, reading.all("Set-Cookie")) == (200, "{}", [])
+    assert "store" not in options or options["store"].calls == []
+    writing = site.ask(put(a=1), f"id={value}")
+    assert writing.code == 200
+    assert "Evil" not in repr(writing.headers)
+    assert len(writing.all("Set-Cookie")) == 1
+
+
+@settings(max_examples=50)
+@given(st.text())
+def test_no_cookie_field_is_an_error(field):
+    for make in KINDS.values():
+        assert Site(**make()).ask(everything, f"id={field}").code == 200
+
+
+def test_at_most_eight_cookies_of_the_name_are_tried():
+    store = SpyStore()
+    unknown = [os.urandom(32).hex() for _ in range(1000)]
+    Site(store=store).ask(everything, "; ".join(f"id={one}" for one in unknown))
+    assert store.calls == ["get"] * 8
+
+
+def test_an_id_is_taken_from_the_cookie_only():
+    store = SpyStore()
+    identifier = "0" * 64
+    Site(store=store).ask(
+        everything, QUERY_STRING=f"id={identifier}", PATH_INFO=f"/;id={identifier}", HTTP_ID=identifier
+    )
+    assert store.calls == []
+
+
+def test_a_forged_id_is_not_adopted():
+    store = SpyStore()
+    site = Site(store=store)
+    forged = "id=" + "ab" * 32
+    answer = site.ask(put(a=1), forged)
+    assert forged not in answer.all("Set-Cookie")[0]
+    assert site.ask(everything, forged).text == "{}"
+    assert store.writes == ["add"]
+
+
+def test_ids_are_unique_and_of_exact_form():
+    site = Site(store=MemoryStore())
+    values = [site.ask(put(a=1)).all("Set-Cookie")[0].partition(";")[0].partition("=")[2] for _ in range(1000)]
+    assert len(set(values)) == 1000
+    assert all(len(value) == 64 and not value.strip("0123456789abcdef") for value in values)
+
+
+def test_an_id_that_is_taken_is_not_shared(monkeypatch):
+    store = SpyStore()
+    site = Site(store=store)
+    repeated = [b"\1" * 32, b"\1" * 32, b"\2" * 32]
+    monkeypatch.setattr("middleware.sessions.stored.os.urandom", lambda size: repeated.pop(0))
+    first, second = site.visitor(), site.visitor()
+    first(put(who="first"))
+    second(put(who="second"))
+    assert second.cookie == "id=" + "02" * 32
+    assert first(everything).text == "{'who': 'first'}"
+
+
+def test_the_store_never_sees_an_id_and_its_keys_open_nothing():
+    store = SpyStore()
+    visitor = Site(store=store).visitor()
+    visitor(put(a=1))
+    visitor(lambda session: session.rotate())
+    first = visitor.cookie.partition("=")[2].encode()
+    visitor(lambda session: (session.flash("x"), session.id))
+    visitor(lambda session: session.invalidate())
+    assert not any(first in value for value in store.values)
+    keys = {value.decode() for value in store.values if value.startswith(PREFIX.encode())}
+    assert len(keys) == 2
+    again = Site(store=store)
+    name = again.visitor()
+    name(put(a=1))
+    hidden = name(lambda session: session.id).text.strip("'")
+    assert again.ask(everything, f"id={hidden}").text == "{}"
+    assert again.ask(everything, f"id={PREFIX}{hidden}").text == "{}"
+
+
+def test_a_session_record_is_added_and_swapped_and_never_just_set():
+    store = SpyStore()
+    clock = Clock()
+    visitor = Site(store=store, clock=clock).visitor()
+    for use in (put(a=1), put(a=2), everything, lambda s: s.rotate(), lambda s: s.flash("x"), lambda s: s.invalidate()):
+        clock.now += 300
+        visitor(use)
+    assert "set" not in store.writes
+    assert {"add", "swap", "delete"} <= set(store.writes)
+
+
+class Bomb:
+    exploded = False
+
+    def __reduce__(self):
+        return setattr, (Bomb, "exploded", True)
+
+
+def test_a_planted_pickle_is_no_session_and_is_not_executed():
+    store = MemoryStore()
+    site = Site(store=store)
+    visitor = site.visitor()
+    visitor(put(a=1))
+    key = PREFIX + visitor(lambda session: session.id).text.strip("'")
+    for header in (b"", b"s1 1700000000000 9999999999999 "):
+        store.set(key, header + pickle.dumps(Bomb()))
+        assert visitor(everything).text == "{}"
+    assert Site(secret=SECRET).ask(everything, f"id={pickle.dumps(Bomb()).decode('latin-1')}").text == "{}"
+    assert not Bomb.exploded
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"s1 ", b"s1 x y z", b"s1 ended", b"s1> ", b"s1> x", b"s1 1700000000000 1700000000000 {}", b"\xff" * 99],
+)
+def test_a_damaged_record_is_no_session(record):
+    store = MemoryStore()
+    visitor = Site(store=store, clock=Clock()).visitor()
+    visitor(put(a=1))
+    store.set(PREFIX + visitor(lambda session: session.id).text.strip("'"), record)
+    assert visitor(everything).text == "{}"
+    assert visitor(put(b=1)).code == 200
+    assert visitor(everything).text == "{'b': 1}"
+
+
+def test_nothing_that_runs_code_is_imported_by_the_package():
+    for path in Path(middleware.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not {"pickle", "marshal", "shelve"} & set(names), path
+
+
+# Signed sessions
+
+
+def test_a_tampered_cookie_is_an_anonymous_visitor():
+    site = Site(secret=SECRET)
+    visitor = site.visitor()
+    visitor(put(user="ann"))
+    name, _, token = visitor.cookie.partition("=")
+    for at in range(len(token)):
+        wrong = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        assert site.ask(everything, f"{name}={wrong}").text == "{}"
+    for wrong in (token[:-1], token + "A", token + token, token[: len(token) // 2]):
+        assert site.ask(everything, f"{name}={wrong}").text == "{}"
+
+
+def test_a_session_signed_for_another_name_opens_nothing():
+    site = Site(secret=SECRET)
+    visitor = site.visitor()
+    visitor(put(user="ann"))
+    value = visitor.cookie.partition("=")[2]
+    assert site.ask(everything, f"__Host-id={value}", **HTTPS).text == "{}"
+    other = Site(secret=SECRET, cookie=CookieOptions("other"))
+    assert other.ask(everything, f"other={value}").text == "{}"
+
+
+def test_a_value_of_the_cookie_jar_is_no_session():
+    from middleware.cookies.signed import SignedValues
+
+    token = SignedValues(SECRET, Clock()).seal("id", "x")
+    assert Site(secret=SECRET, clock=Clock()).ask(everything, f"id={token}").text == "{}"
+
+
+def test_keys_change_without_a_log_out():
+    older = "an older secret, also long enough"
+    visitor = Site(secret=older).visitor()
+    visitor(put(a=1))
+    both = Site(secret=[older, SECRET])
+    assert both.ask(everything, visitor.cookie).text == "{'a': 1}"
+    renewed = both.ask(put(b=2), visitor.cookie).all("Set-Cookie")[0].partition(";")[0]
+    newest = Site(secret=SECRET)
+    assert newest.ask(everything, renewed).text == "{'a': 1, 'b': 2}"
+    assert newest.ask(everything, visitor.cookie).text == "{}"
+
+
+def test_itsdangerous_reads_a_signed_session():
+    import hashlib
+
+    from itsdangerous import URLSafeTimedSerializer
+
+    from middleware.signing import salt_for
+
+    visitor = Site(secret=SECRET).visitor()
+    visitor(put(a="ü"))
+    serializer = URLSafeTimedSerializer(
+        SECRET, salt=salt_for("session", "id"), signer_kwargs={"digest_method": hashlib.sha256}
+    )
+    _, _, data = serializer.loads(visitor.cookie.partition("=")[2])
+    assert data == {"a": "ü"}
+    for odd in (
+        serializer.dumps([1, 2, {}]),
+        serializer.dumps({}),
+        serializer.dumps([]),
+        serializer.dumps(["x", 1.5, {}]),
+    ):
+        assert Site(secret=SECRET).ask(everything, f"id={odd}").text == "{}"
+
+
+def test_an_emptied_signed_session_leaves_no_cookie():
+    visitor = Site(secret=SECRET).visitor()
+    visitor(put(a=1))
+    visitor(lambda session: session.clear())
+    assert visitor.cookie == ""
+
+
+# The cookie
+
+
+@pytest.mark.parametrize(
+    ("cookie", "environ", "line"),
+    [
+        (CookieOptions(), HTTPS, "__Host-id=V; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (CookieOptions(), {}, "id=V; Path=/; HttpOnly; SameSite=Lax"),
+        (CookieOptions(), {**HTTPS, "SCRIPT_NAME": "/app"}, "__Host-id=V; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (CookieOptions(secure=True), {}, "__Host-id=V; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (CookieOptions(secure=False), HTTPS, "id=V; Path=/; HttpOnly; SameSite=Lax"),
+        (CookieOptions(path="/app"), HTTPS, "__Secure-id=V; Path=/app; Secure; HttpOnly; SameSite=Lax"),
+        (CookieOptions(domain="e.com"), HTTPS, "__Secure-id=V; Domain=e.com; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (CookieOptions("sid", samesite="Strict"), {}, "sid=V; Path=/; HttpOnly; SameSite=Strict"),
+        (
+            CookieOptions("sid", samesite="None", partitioned=True, max_age=60),
+            HTTPS,
+            "sid=V; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+        ),
+    ],
+)
+def test_the_line_that_sets_the_cookie_and_the_one_that_deletes_it(options, cookie, environ, line):
+    visitor = Site(cookie=cookie, **options).visitor(**environ)
+    [setting] = visitor(put(a=1)).all("Set-Cookie")
+    name, _, rest = setting.partition("=")
+    assert f"{name}=V;{rest.partition(';')[2]}" == line
+    [deletion] = visitor(lambda session: session.invalidate()).all("Set-Cookie")
+    ends = "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; "
+    assert deletion == line.replace("Max-Age=60; ", "").replace("=V; ", f"=; {ends}")
+    assert visitor.cookie == ""
+
+
+@pytest.mark.parametrize(
+    "cookie", [CookieOptions("__Host-sid"), CookieOptions(samesite="None"), CookieOptions(partitioned=True)]
+)
+def test_a_cookie_for_https_is_refused_over_http_with_the_cure(options, cookie):
+    site = Site(cookie=cookie, **options)
+    assert site.ask(lambda session: None).code == 200
+    with pytest.raises(ConfigurationError, match="secure=True"):
+        site.ask(everything)
+    assert site.ask(everything, **HTTPS).code == 200
+
+
+def test_on_https_the_name_for_http_opens_nothing(options):
+    site = Site(**options)
+    visitor = site.visitor()
+    visitor(put(a=1))
+    assert site.ask(everything, visitor.cookie, **HTTPS).text == "{}"
+    assert site.ask(everything, visitor.cookie.replace("id=", "__Host-id="), **HTTPS).text == (
+        "{'a': 1}" if "store" in options else "{}"
+    )
+
+
+# Caches
+
+
+@pytest.mark.parametrize(
+    ("stated", "set_", "accessed"),
+    [
+        (None, "no-store", "private"),
+        ("no-store", "no-store", "no-store"),
+        ("Private", "Private", "Private"),
+        ("max-age=60", "max-age=60, private", "max-age=60"),
+        ("public, max-age=60", "max-age=60, private", "public, max-age=60"),
+        ("s-maxage=60", "private", "s-maxage=60"),
+    ],
+)
+def test_cache_control_is_ours_only_where_the_application_said_nothing_or_the_cookie_is_set(
+    options, stated, set_, accessed
+):
+    site = Site(headers=[("Cache-Control", stated)] if stated else [], **options)
+    visitor = site.visitor()
+    assert visitor(put(a=1)).header("Cache-Control") == set_
+    assert visitor(everything).header("Cache-Control") == accessed
+    assert visitor(lambda session: None).header("Cache-Control") == stated
+
+
+@pytest.mark.parametrize(
+    ("stated", "merged"),
+    [(None, "Cookie"), ("Accept", "Accept, Cookie"), ("*", "*"), ("cookie", "cookie"), (" Cookie ", " Cookie ")],
+)
+def test_vary_names_the_cookie_once(options, stated, merged):
+    site = Site(headers=[("Vary", stated)] if stated else [], **options)
+    assert site.ask(everything).header("Vary") == merged
+    assert site.ask(put(a=1)).header("Vary") == merged
+    assert site.ask(lambda session: None).header("Vary") == stated
+
+
+@pytest.mark.parametrize("status", ["200 OK", "303 See Other", "304 Not Modified", "404 Not Found", "500 Sorry"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_every_kind_of_answer_tells_caches(options, status, method):
+    site = Site(**options)
+    site.status = status
+    answer = site.ask(everything, REQUEST_METHOD=method)
+    assert (answer.header("Vary"), answer.header("Cache-Control")) == ("Cookie", "private")
+
+
+def test_an_answer_that_only_refreshes_tells_caches(options):
+    clock = Clock()
+    visitor = Site(clock=clock, **options).visitor()
+    visitor(put(a=1))
+    clock.now += 180
+    answer = visitor(everything)
+    assert answer.header("Vary") == "Cookie"
+    assert answer.header("Cache-Control") == ("private" if "store" in options else "no-store")
