@@ -59,12 +59,15 @@ def paste_stack(app: WSGIApplication, *, session: Layer, log: Path) -> WSGIAppli
 
 
 def stream(chunks: int) -> WSGIApplication:
-    """An application that yields so many chunks."""
+    """An application that starts its answer and returns a generator of so many chunks."""
+
+    def generate() -> Iterable[bytes]:
+        for _ in range(chunks):
+            yield CHUNK
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
-        for _ in range(chunks):
-            yield CHUNK
+        return generate()
 
     return app
 
