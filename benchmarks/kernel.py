@@ -31,14 +31,14 @@ class PassOn:
 
 
 class Amend:
-    """A layer that adds a field."""
+    """A layer that adds a header field."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def amend(response: Response) -> None:
-            response.set("X-Frame-Options", "DENY")
+            response.add("X-Frame-Options", "DENY")
 
         return forward(self.app, environ, start_response, amend)
 
@@ -46,7 +46,7 @@ class Amend:
 @wsgify.middleware
 def amended_by_wsgify(request: Any, app: WSGIApplication) -> Any:
     response = request.get_response(app)
-    response.headers["X-Frame-Options"] = "DENY"
+    response.headers.add("X-Frame-Options", "DENY")
     return response
 
 
@@ -66,5 +66,5 @@ def rows() -> list[Row]:
     wsgify_amend = _case("WebOb wsgify", amended_by_wsgify(hello), frame_options="DENY")
     return [
         Row("pass on", _case("pass on", PassOn(hello)), BARE, target=0.4, ours_base=BARE),
-        Row("amend one field", amend, wsgify_amend, target=0.08, ours_base=BARE, peer_base=BARE),
+        Row("add a header field", amend, wsgify_amend, target=0.08, ours_base=BARE, peer_base=BARE),
     ]
