@@ -233,7 +233,13 @@ def test_an_unknown_key_names_itself_the_nearest_real_one_and_the_section(load, 
 def test_a_bad_value_names_section_key_value_and_what_was_expected(load, tmp_path):
     message = refused(load, "cache", store="memory://", max_object="big")
     assert message.startswith(f"[filter-app:main] of {tmp_path}/site.ini: max_object is 'big', expected a size such as")
-    assert "unknown store 'redi'" in refused(load, "cache", store="redi://localhost")
+
+
+def test_the_password_in_the_url_of_a_store_stays_out_of_the_message(load):
+    message = refused(load, "cache", store="redi://:hunter2@localhost")
+    assert "store is wrong, expected the URL of a store such as" in message
+    assert "unknown store 'redi'" in message
+    assert "hunter2" not in message
 
 
 def test_what_a_constructor_refuses_names_the_section(load, tmp_path):

@@ -37,6 +37,9 @@ ALIASES = {
     "Secret": "str | bytes | Sequence[str | bytes]",
 }
 
+# Types whose texts stay out of messages: the URL of a store may hold a password.
+CONFIDENTIAL = {"Store"}
+
 # What a number counts. One that counts things, such as `max_entries`, is written as a plain number.
 DURATIONS = {"idle_timeout", "lifetime", "max_age"}
 SIZES = {"max_bytes", "max_object"}
@@ -126,7 +129,8 @@ def read_option(name: str, text: str, annotation: str, *, where: str) -> object:
         except ValueError as error:
             expected.append(description)
             why = f" ({error})" if isinstance(error, ConfigurationError) else ""
-    raise ConfigurationError(f"{where} is {text!r}, expected {' or '.join(expected)}{why}")
+    shown = "wrong" if CONFIDENTIAL & {_name(kind) for kind in _kinds(annotation)} else repr(text)
+    raise ConfigurationError(f"{where} is {shown}, expected {' or '.join(expected)}{why}")
 
 
 def readers(name: str, annotation: str) -> list[tuple[Reader, str]]:
