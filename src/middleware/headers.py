@@ -105,7 +105,7 @@ def cache_control(lines: Iterable[str]) -> dict[str, str | None] | None:
 def _loose_names(text: str) -> list[str]:
     """The restrictive directives in a member that is not one directive: `max-age=60; private`, `no-store foo`."""
     words = text.replace(";", " ").split()
-    if len(words) < 2:
+    if words == [text]:
         return []
     names = (word.partition("=")[0].lower() for word in words)
     return [name for name in names if name in ("no-store", "private", "no-cache")]

@@ -51,11 +51,13 @@ class Key:
 
     `url`: scheme, host and raw target; all that is purged together. `seen`: what else of the request is always part of
     the key, `""` for most requests. `canonical`: whether Host is in its plainest form, without which nothing is stored.
+    `bypass`: only the application can answer: the request has a body, a method in disguise, a range, a precondition.
     """
 
-    __slots__ = ("canonical", "seen", "url")
+    __slots__ = ("bypass", "canonical", "seen", "url")
 
-    def __init__(self, url: str, seen: str, canonical: bool) -> None:
+    def __init__(self, url: str, seen: str, canonical: bool, bypass: bool) -> None:
+        self.bypass = bypass
         self.url = url
         self.seen = seen
         self.canonical = canonical
@@ -87,19 +89,14 @@ def key_of(environ: WSGIEnvironment) -> Key | None:
         seen = ""
     else:
         seen = framed((script, path, query))
+    length = environ.get("CONTENT_LENGTH")
+    bypass = length is not None and length.strip("0") != ""  # a body, or no number at all
     if not environ.keys().isdisjoint(_NOTABLE):
+        bypass = bypass or any(name in environ for name in BYPASS)
         for name in UNKEYED:
             if name in environ:
                 seen += framed((name, environ[name]))
-    return Key(f"{scheme}://{host}{target}", seen, host == given_host)
-
-
-def must_bypass(environ: WSGIEnvironment) -> bool:
-    """Whether only the application can answer: a body, a method in disguise, a part, a precondition."""
-    length = environ.get("CONTENT_LENGTH")
-    if length and length.strip("0"):  # a body, or no number at all
-        return True
-    return not environ.keys().isdisjoint(_NOTABLE) and any(name in environ for name in BYPASS)
+    return Key(f"{scheme}://{host}{target}", seen, host == given_host, bypass)
 
 
 def is_private(environ: WSGIEnvironment) -> bool:
@@ -166,22 +163,34 @@ def variant(environ: WSGIEnvironment, seen: str, names: tuple[str, ...]) -> str:
 
     `names` are the request fields, lower case, that the stored answers were selected by.
     """
-    if not names and not seen:
-        return "-"
-    values: list[str | None] = [seen]
-    for name in names:
-        values += (name, selecting_value(name, field(environ, name)))
-    return digest(framed(values))
+    if not names:
+        return _variant(seen, (), ()) if seen else "-"
+    values = tuple([field(environ, name) for name in names])
+    if "cookie" in names or "authorization" in names:
+        return _variant.__wrapped__(seen, names, values)  # credentials are not kept longer than their request
+    return _variant(seen, names, values)
+
+
+@lru_cache(maxsize=512)  # most requests come from a few kinds of clients; this saves 2 of 9 us of a hit
+def _variant(seen: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
+    parts: list[str | None] = [seen]
+    for name, value in zip(names, values, strict=True):
+        parts += (name, selecting_value(name, value))
+    return digest(framed(parts))
 
 
 def field(environ: WSGIEnvironment, name: str) -> str | None:
     """A request field by its name in lower case, or None. An empty Content-Type or Content-Length is none."""
-    value: object
-    if name == "content-type" or name == "content-length":
-        value = environ.get(name.upper().replace("-", "_")) or None
-    else:
-        value = environ.get("HTTP_" + name.upper().replace("-", "_"))
+    value = environ.get(_environ_key(name))
+    if value == "" and name in ("content-type", "content-length"):  # gateways invent it
+        return None
     return value if value is None or type(value) is str else str(value)
+
+
+@lru_cache(maxsize=512)
+def _environ_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
 def digest(text: str) -> str:

@@ -6,7 +6,7 @@ from time import time
 
 from middleware.caching.filling import Filling
 from middleware.caching.handle import Cache
-from middleware.caching.keys import is_private, key_of, must_bypass, urls_meant
+from middleware.caching.keys import is_private, key_of, urls_meant
 from middleware.caching.shelf import Shelf
 from middleware.errors import ConfigurationError
 from middleware.headers import directives, etag_matches, quoted
@@ -69,7 +69,7 @@ class CacheMiddleware:
         if method != "GET" and method != "HEAD":
             return self._pass_other_method(environ, start_response)
         key = key_of(environ)
-        if key is None or must_bypass(environ) or is_private(environ):
+        if key is None or key.bypass or is_private(environ):
             return self._pass_on(environ, start_response, "bypass")
         now = self._clock()
         found = self._shelf.find(environ, key)

@@ -1,0 +1,371 @@
+"""Which stored answer a request gets: Vary, the key, the host (RFC 9111, sections 2 and 4.1)."""
+
+from __future__ import annotations
+
+import pytest
+from asking import ask
+from cached_site import Site
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middleware.caching.keys import canonical_host, framed, key_of, variant
+
+
+def varying(*vary):
+    site = Site()
+    site.answers("Cache-Control: max-age=60", *[f"Vary: {line}" for line in vary])
+    return site
+
+
+@pytest.mark.parametrize("lines", [["*"], ["*, *"], [", *"], ["X, *"], ["*, X"], ["X", "*"], ["", "*"]])
+def test_an_answer_that_varies_by_anything_is_never_reused(lines):
+    site = varying(*lines)
+    site.ask()
+    assert not site.is_hit()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("1", "1", True),
+        ("1", "2", False),
+        ("1", None, False),
+        (None, "1", False),
+        (None, "", False),
+        (None, None, True),
+    ],
+)
+def test_the_fields_that_vary_names_must_be_equal(first, second, same):
+    site = varying("x")
+    site.ask(headers={} if first is None else {"X": first})
+    assert site.is_hit(headers={} if second is None else {"X": second}) is same
+
+
+@pytest.mark.parametrize("vary", [["X, Y, Z"], ["z,,Y, x"], ["Y", "X", "Z"]])
+def test_all_of_the_fields_must_be_equal(vary):
+    site = varying(*vary)
+    site.ask(headers={"X": "1", "Y": "2", "Z": "3"})
+    assert site.is_hit(headers={"X": "1", "Y": "2", "Z": "3", "W": "4"})
+    assert not site.is_hit(headers={"X": "1", "Y": "2", "Z": "4"})
+
+
+def test_variants_live_side_by_side():
+    site = varying("X")
+    for value in ("1", "2"):
+        assert not site.is_hit(headers={"X": value})
+    assert site.is_hit(headers={"X": "1"})
+    assert site.is_hit(headers={"X": "2"})
+
+
+def test_another_variant_is_a_vary_miss():
+    site = varying("X")
+    site.ask(headers={"X": "1"})
+    assert "fwd=vary-miss" in site.ask(headers={"X": "2"}).header("Cache-Status")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second", "same"),
+    [
+        ("Accept-Language", "en-US, de", "EN-us,de", True),
+        ("Accept-Language", "en, de", "de, en", False),
+        ("Accept-Encoding", "gzip;q=1, br", "GZIP ; q=1,br", True),
+        ("Accept", 'a/b;c="X"', 'a/b;c="x"', False),
+        ("X", "A", "a", False),
+        ("X", " a", "a ", True),
+        ("X", "a, b", "a,b", False),
+    ],
+)
+def test_how_fields_are_compared(name, first, second, same):
+    site = varying(name)
+    site.ask(headers={name: first})
+    assert site.is_hit(headers={name: second}) is same
+
+
+@pytest.mark.parametrize(("name", "key"), [("Content-Type", "CONTENT_TYPE"), ("Content-Length", "CONTENT_LENGTH")])
+def test_an_empty_content_type_counts_as_absent(name, key):
+    site = varying(name)
+    site.ask()
+    assert site.is_hit(**{key: ""})
+
+
+def test_an_answer_stored_later_takes_the_place_of_all_that_would_have_matched():
+    site = Site()
+    site.answers("Cache-Control: max-age=10")
+    site.ask(headers={"X": "a"})
+    site.answers("Cache-Control: max-age=60", "Vary: X")
+    site.ask(at=11, headers={"X": "a"})
+    site.fails()
+    with pytest.raises(OSError, match="down"):
+        site.ask(at=12, headers={"X": "b"})
+    assert site.is_hit(headers={"X": "a"})
+
+
+def test_an_answer_with_another_vary_replaces_the_one_that_matched():
+    site = Site()
+    site.answers("Cache-Control: max-age=10", "Vary: X")
+    site.ask(headers={"X": "a"})
+    site.answers("Cache-Control: max-age=60", "Vary: Y")
+    newer = site.ask(at=11, headers={"X": "a"})
+    assert site.ask(at=12, headers={"X": "a"}).body == newer.body
+
+
+def test_the_variants_of_a_url_are_bounded():
+    site = varying("X")
+    for number in range(100):
+        site.ask(headers={"X": str(number)})
+    assert site.is_hit(headers={"X": "99"})
+    assert site.is_hit(headers={"X": "40"})
+    assert not site.is_hit(headers={"X": "10"})
+
+
+def test_a_vary_of_endless_names_is_not_stored():
+    site = varying(",".join(f"x{number}" for number in range(10_000)))
+    site.ask()
+    assert not site.is_hit()
+
+
+def test_an_inner_layer_that_changes_the_request_does_not_change_what_was_asked():
+    def app(environ, start_response):
+        text = environ.get("HTTP_X", "")
+        environ["HTTP_X"] = "good"
+        start_response("200 OK", [("Cache-Control", "max-age=60"), ("Vary", "X")])
+        return [text.encode()]
+
+    site = Site(app=app)
+    site.ask(headers={"X": "evil"})
+    assert site.ask(headers={"X": "good"}).text == "good"
+
+
+def reflecting(name):
+    key = "HTTP_" + name.upper().replace("-", "_")
+
+    def app(environ, start_response):
+        value = environ.get(key, "none")
+        start_response("302 Found", [("Cache-Control", "max-age=60"), ("Location", f"//{value}/")])
+        return [value.encode("latin-1")]
+
+    return Site(app=app)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Server",
+        "X-Host",
+        "X-Original-Host",
+        "Forwarded",
+    ],
+)
+def test_a_forwarding_field_is_part_of_the_key(name):
+    site = reflecting(name)
+    site.ask(headers={name: "evil"})
+    for headers in ({}, {name: "good"}, {name: "good"}):
+        assert "evil" not in site.ask(headers=headers).text
+
+
+def test_an_allowed_origin_is_part_of_the_key_whether_vary_says_so_or_not():
+    def app(environ, start_response):
+        origin = environ.get("HTTP_ORIGIN", "none")
+        start_response("200 OK", [("Cache-Control", "max-age=60"), ("Access-Control-Allow-Origin", origin)])
+        return []
+
+    site = Site(app=app)
+    site.ask(headers={"Origin": "https://evil.example"})
+    for headers in ({}, {"Origin": "https://good.example"}):
+        assert "evil" not in site.ask(headers=headers).header("Access-Control-Allow-Origin")
+
+
+TARGETS = [
+    "/x",
+    "/X",
+    "//x",
+    "/./x",
+    "/x?",
+    "/x;p=1",
+    "/x%2Fb",
+    "/x/b",
+    "/x%3Fz=1",
+    "/x?z=1",
+    "/x?a=1&b=2",
+    "/x?a=1%26b=2",
+    "/x?b=2&a=1",
+    "/x?a=1;b=2",
+    "/x?a=1&a=2",
+    "/x?a=2&a=1",
+    "/%C3%A9",
+    "/%c3%a9",
+    "/%00",
+    "/x%0A",
+    "/x%20b",
+    "/x+b",
+]
+
+
+def urls(target):
+    from urllib.parse import unquote_to_bytes
+
+    path, _, query = target.partition("?")
+    decoded = unquote_to_bytes(path).decode("latin-1")
+    return {"PATH_INFO": decoded, "QUERY_STRING": query, "REQUEST_URI": target}
+
+
+@pytest.mark.parametrize("raw", ["REQUEST_URI", "RAW_URI"])
+def test_urls_that_differ_share_no_entry(raw):
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    for target in TARGETS:
+        environ = urls(target)
+        environ[raw] = environ.pop("REQUEST_URI")
+        environ.setdefault("REQUEST_URI", "")
+        assert not site.is_hit(**environ), target
+        assert site.is_hit(**environ), target
+
+
+def test_urls_that_differ_share_no_entry_where_the_server_decodes_them():
+    seen = {}
+    for target in TARGETS:
+        environ = {**urls(target), "REQUEST_URI": "", "wsgi.url_scheme": "http", "HTTP_HOST": "a.example"}
+        key = key_of(environ)
+        seen.setdefault((key.url, key.seen), set()).add((environ["PATH_INFO"], environ["QUERY_STRING"]))
+    assert all(len(meant) == 1 for meant in seen.values())
+
+
+def test_a_path_that_an_outer_layer_changed_is_part_of_the_key():
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    raw = {"REQUEST_URI": "/a"}
+    site.ask(**raw)
+    assert not site.is_hit(PATH_INFO="/b", **raw)
+    assert not site.is_hit(SCRIPT_NAME="/a", PATH_INFO="", **raw)
+    assert not site.is_hit(QUERY_STRING="q", **raw)
+    site.ask(REQUEST_URI="/a?b", PATH_INFO="/a", QUERY_STRING="b")
+    assert not site.is_hit(REQUEST_URI="/a?b", PATH_INFO="/a?b")
+
+
+parts = st.lists(st.none() | st.text(max_size=5, alphabet=st.sampled_from("0123456789:-ab\n")), max_size=5)
+
+
+@given(parts, parts)
+def test_framed_texts_are_equal_only_where_the_parts_are(some, others):
+    assert (framed(some) == framed(others)) is (some == others)
+
+
+words = st.text(max_size=9, alphabet=st.sampled_from("0123456789:-ab\n"))
+
+
+@given(words, words, words)
+def test_no_value_of_one_field_is_taken_for_that_of_another(seen, one, other):
+    fields = ("x-a", "x-b")
+    name = variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, fields)
+    assert (name == variant({"HTTP_X_A": other, "HTTP_X_B": one}, seen, fields)) is (one == other)
+    assert name != variant({"HTTP_X_A": one}, seen, fields)
+    assert name != variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, ("x-a",))
+
+
+def test_no_credentials_can_be_read_in_a_stores_keys_or_values():
+    kept = []
+
+    class Watched(type(Site().store)):
+        def set(self, key, value, ttl=None):
+            kept.append(key.encode() + value)
+            super().set(key, value, ttl)
+
+        def add(self, key, value, ttl=None):
+            kept.append(key.encode() + value)
+            return super().add(key, value, ttl)
+
+        def swap(self, key, old, new, ttl=None):
+            kept.append(key.encode() + new)
+            return super().swap(key, old, new, ttl)
+
+    site = Site(store=Watched())
+    site.answers("Cache-Control: max-age=60, public", "Vary: Cookie, Authorization")
+    request = {"headers": {"Cookie": "id=SECRET", "Authorization": "Bearer SECRET"}}
+    site.ask(**request)
+    assert site.is_hit(**request)
+    assert kept
+    assert not any(b"SECRET" in data for data in kept)
+
+
+@pytest.mark.parametrize("host", ["A.example", "a.example:80", "A.EXAMPLE:80", "a.example:"])
+def test_a_host_that_could_be_written_plainer_is_answered_but_not_stored(host):
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    site.ask(HTTP_HOST=host)
+    assert not site.is_hit(HTTP_HOST="a.example")
+    assert site.is_hit(HTTP_HOST=host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "a.example, b.example",
+        "a b",
+        "a.example/x",
+        "u@a.example",
+        "a.example:x",
+        "a.example:123456",
+        "[::1",
+        "a\n",
+        "é",
+        "a.example:80:80",
+        "[::1]x",
+        "[]",
+        "a?b",
+        "a#b",
+    ],
+)
+def test_a_host_that_is_none_is_neither_answered_nor_stored(host):
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    assert not site.is_hit(HTTP_HOST=host)
+    assert not site.is_hit(HTTP_HOST=host)
+
+
+def test_a_request_without_host_is_neither_answered_nor_stored():
+    def without(environ, start_response):
+        del environ["HTTP_HOST"]
+        return site.cache(environ, start_response)
+
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    assert "bypass" in ask(without).header("Cache-Status")
+    assert "bypass" in ask(without).header("Cache-Status")
+
+
+def test_hosts_do_not_share_entries():
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    for host in ("evil.example", "good.example", "good.example:1234", "good.example.", "[::1]", "[::1]:80a"):
+        assert not site.is_hit(HTTP_HOST=host)
+
+
+def test_schemes_do_not_share_entries():
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    site.ask()
+    assert not site.is_hit(**{"wsgi.url_scheme": "https"})
+
+
+def test_an_absolute_target_must_name_the_same_host():
+    site = Site()
+    site.answers("Cache-Control: max-age=60")
+    good = {"HTTP_HOST": "good.example"}
+    site.ask(REQUEST_URI="http://evil.example/a", **good)
+    site.ask(PATH_INFO="http://evil.example/a", **good)
+    assert not site.is_hit(**good)
+    assert site.is_hit(REQUEST_URI="http://good.example/a", **good)
+
+
+@given(
+    st.text(max_size=20) | st.from_regex(r"[A-Za-z.\[\]:0-9]{1,12}", fullmatch=True), st.sampled_from(["http", "https"])
+)
+def test_the_plainest_form_of_a_host_has_no_plainer_one(host, scheme):
+    plain = canonical_host(host, scheme)
+    assert plain is None or canonical_host(plain, scheme) == plain

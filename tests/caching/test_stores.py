@@ -1,0 +1,288 @@
+"""The store behind the cache: whatever happens there, requests are answered, and with nothing but what was stored."""
+
+from __future__ import annotations
+
+import pytest
+from asking import ask
+from cached_site import Site
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middleware.caching import CacheMiddleware
+from middleware.caching.entry import Head, Record, StoredBody
+from middleware.caching.policy import Said
+from middleware.errors import ConfigurationError, StoreError
+from middleware.stores import MemoryStore, SQLiteStore
+
+
+class Plain:
+    """The contract on a dict, to look into and to damage."""
+
+    def __init__(self):
+        self.data = {}
+
+    def get(self, key):
+        return self.data.get(key)
+
+    def set(self, key, value, ttl=None):
+        assert type(value) is bytes
+        assert ttl is None or ttl > 0
+        self.data[key] = value
+
+    def add(self, key, value, ttl=None):
+        return self.data.setdefault(key, value) is value
+
+    def swap(self, key, old, new, ttl=None):
+        if self.data.get(key) != old:
+            return False
+        self.data[key] = new
+        return True
+
+    def delete(self, key):
+        return self.data.pop(key, None) is not None
+
+
+def cached(store, body=b"the body"):
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60", "Vary: X", 'ETag: "1"', body=body)
+    site.ask()
+    return site
+
+
+@pytest.mark.parametrize("kind", ["record", "head", "body"])
+def test_whatever_byte_is_damaged_the_answer_is_the_applications(kind):
+    store = Plain()
+    cached(store)
+    word = {"record": "url", "head": "head", "body": "body"}[kind]
+    (name,) = [name for name in store.data if name.startswith(f"cache {word} ")]
+    whole = dict(store.data)
+    for position in range(len(whole[name])):
+        store.data = dict(whole)
+        damaged = bytearray(whole[name])
+        damaged[position] ^= 1 << position % 8
+        store.data[name] = bytes(damaged)
+        site = Site(store=store)
+        site.answers("Cache-Control: max-age=60", "Vary: X", body=b"new")
+        assert site.ask().body == b"new"
+        assert site.is_hit()
+
+
+@pytest.mark.parametrize("cut", [0, 3, 20, -1])
+def test_a_value_that_was_cut_is_a_miss(cut):
+    store = Plain()
+    cached(store)
+    for name, data in dict(store.data).items():
+        store.data[name] = data[:cut]
+    site = Site(store=store)
+    site.answers(body=b"new")
+    assert site.ask().body == b"new"
+
+
+def test_a_body_that_is_damaged_later_is_noticed_too():
+    store = MemoryStore()
+    names = []
+    store_set = store.set
+    store.set = lambda key, value, ttl=None: (names.append(key), store_set(key, value, ttl))[1]
+    site = cached(store)
+    assert site.is_hit()
+    (name,) = [name for name in names if name.startswith("cache body ")]
+    store_set(name, b"the b0dy")
+    assert site.ask().body == b"the body"
+    assert site.calls == 2
+
+
+def test_an_entry_whose_body_is_gone_is_a_miss_and_removed():
+    store = Plain()
+    site = cached(store)
+    for name in list(store.data):
+        if name.startswith("cache body "):
+            del store.data[name]
+    assert not site.is_hit()
+    assert site.is_hit()
+
+
+def test_a_store_that_mistakes_one_key_for_another_does_not_mix_answers():
+    class Colliding(Plain):
+        """As if two URLs had one hash."""
+
+        def get(self, key):
+            return super().get(key.replace("/b", "/a"))
+
+    store = Colliding()
+    cached(store)
+    site = Site(store=store)
+    site.answers(body=b"other")
+    assert site.ask("/b").body == b"other"
+
+
+@pytest.mark.parametrize("error", [StoreError("down"), OSError("down"), ValueError("bug")])
+@pytest.mark.parametrize(
+    "verbs", [["get"], ["add"], ["set"], ["swap"], ["delete"], ["get", "set", "add", "swap", "delete"]]
+)
+def test_a_store_that_fails_takes_nothing_down(error, verbs, caplog):
+    class Broken(Plain):
+        def fail(self, *arguments):
+            raise error
+
+    for verb in verbs:
+        setattr(Broken, verb, Broken.fail)
+    site = Site(store=Broken())
+    site.answers("Cache-Control: max-age=60", "Vary: X", 'ETag: "1"')
+    for number in range(20):
+        assert site.ask(headers={"X": str(number % 2)}).code == 200
+        assert site.ask(method="POST").code == 200
+        assert site.ask(at=100 * number).code == 200
+    assert len(caplog.records) == 1
+
+
+def test_a_store_that_fails_three_times_is_left_alone_for_a_while():
+    class Slow(Plain):
+        calls = 0
+
+        def get(self, *arguments):
+            self.calls += 1
+            raise StoreError("after a second")
+
+        add = set = get
+
+    store = Slow()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60")
+    for _ in range(100):
+        assert site.ask().code == 200
+    assert store.calls == 3
+
+
+def test_an_answer_that_does_not_fit_into_the_store_passes(caplog):
+    site = Site(store=MemoryStore(max_bytes=8192))
+    site.answers("Cache-Control: max-age=60", body=b"x" * 10_000)
+    assert site.ask().body == site.ask().body == b"x" * 10_000
+
+
+def test_the_cache_works_on_sqlite(tmp_path):
+    with SQLiteStore(tmp_path / "cache.db") as store:
+        site = Site(store=store)
+        site.answers("Cache-Control: max-age=60", "Vary: X")
+        site.ask(headers={"X": "1"})
+        assert not site.is_hit(headers={"X": "2"})
+        assert site.is_hit(headers={"X": "1"})
+        other = Site(store=store)
+        other.answers()
+        assert other.is_hit(headers={"X": "2"})
+        other.ask(method="POST")
+        assert not site.is_hit(headers={"X": "2"})
+
+
+def test_looking_one_variant_up_reads_no_more_where_there_are_many():
+    class Counted(Plain):
+        gets = 0
+
+        def get(self, key):
+            self.gets += 1
+            return super().get(key)
+
+    store = Counted()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60", "Vary: X")
+    needed = []
+    for number in range(40):
+        site.ask(headers={"X": str(number)})
+        store.gets = 0
+        assert site.is_hit(headers={"X": str(number)})
+        needed.append(store.gets)
+    assert set(needed) == {3}
+
+
+def test_what_is_replaced_leaves_nothing_behind():
+    store = Plain()
+    site = cached(store)
+    for at in range(0, 1000, 61):
+        site.answers("Cache-Control: max-age=60", "Vary: X", 'ETag: "2"', body=b"%d" % at)
+        site.ask(at=at)
+    assert len(store.data) == 3
+
+
+text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
+names = st.from_regex(r"[A-Za-z-]{1,9}", fullmatch=True)
+fields = st.lists(st.tuples(names, text), max_size=6)
+
+
+@given(fields, st.floats(0, 1e12), st.integers(0, 10**9))
+def test_a_head_comes_back_as_it_was(pairs, received, length):
+    head = Head("g", "200 OK", pairs, Said(pairs, received, received), received, StoredBody("n", length, 7, 9))
+    back = Head.from_bytes("address", head.to_bytes("address"))
+    assert back.fields == pairs
+    assert (back.received, back.initial_age, back.lifetime) == (head.received, head.initial_age, head.lifetime)
+    assert (back.must_validate, back.explicit, back.hit_fields) == (head.must_validate, head.explicit, head.hit_fields)
+    assert (back.body.name, back.body.length, back.body.checksum, back.body.until) == ("n", length, 7, 9)
+    assert Head.from_bytes("another address", head.to_bytes("address")) is None
+    assert Record.from_bytes("address", head.to_bytes("address")) is None
+
+
+selections = st.lists(st.lists(names.map(str.lower), max_size=3).map(tuple), max_size=4, unique=True).map(tuple)
+
+
+@given(selections, st.lists(st.sampled_from(["-", "a" * 32, "b" * 32]), unique=True).map(tuple))
+def test_a_record_comes_back_as_it_was(selections, variants):
+    record = Record("g", 5, selections, variants)
+    back = Record.from_bytes("address", record.to_bytes("address"))
+    assert (back.generation, back.until, back.selections, back.variants) == ("g", 5, selections, variants)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_too_odd_to_be_read(data):
+    assert Head.from_bytes("a", data) is None
+    assert Record.from_bytes("a", data) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"store": {}}, "MemoryStore"),
+        ({"store": None}, "MemoryStore"),
+        ({"max_object": 0}, "max_object"),
+        ({"max_object": "4"}, "max_object"),
+        ({"name": ""}, "name="),
+        ({"name": "a\nb"}, "name="),
+        ({"name": "\u00e9"}, "name="),
+    ],
+)
+def test_a_wrong_option_is_refused_with_a_sentence(options, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        CacheMiddleware(None, **{"store": MemoryStore(), **options})
+
+
+@pytest.mark.parametrize(
+    ("name", "item"), [("edge", "edge"), ("Our Cache", '"Our Cache"'), ('a"b', '"a\\"b"'), ("1a", '"1a"')]
+)
+def test_the_cache_signs_with_its_name(name, item):
+    site = Site(name=name)
+    assert site.ask().header("Cache-Status") == f"{item}; fwd=uri-miss"
+
+
+def test_without_a_name_no_cache_status_is_sent():
+    site = Site(name=None)
+    site.answers("Cache-Control: max-age=60", 'ETag: "1"')
+    for request in ({}, {}, {"method": "POST"}, {"headers": {"Range": "x"}}, {}, {"at": 61}):
+        assert site.ask(**request).header("Cache-Status") is None
+
+
+def test_cache_status_says_how_each_answer_came_about():
+    site = Site()
+    site.answers("Cache-Control: max-age=60", 'ETag: "1"', "Cache-Status: inner; hit")
+    own = [site.ask(at=at).all("Cache-Status")[-1] for at in (0, 10)]
+    assert own == ["wsgi-middleware; fwd=uri-miss; stored", "wsgi-middleware; hit; ttl=50"]
+    assert site.ask().all("Cache-Status")[0] == "inner; hit"
+    site.answers("Cache-Control: max-age=60", status="304 Not Modified")
+    assert site.ask(at=61).all("Cache-Status")[-1] == "wsgi-middleware; fwd=stale; fwd-status=304; stored"
+    site.answers()
+    assert site.ask(at=200).header("Cache-Status") == "wsgi-middleware; fwd=stale"
+    assert site.ask(method="POST").header("Cache-Status") == "wsgi-middleware; fwd=method"
+    assert site.ask(body=b"fat").header("Cache-Status") == "wsgi-middleware; fwd=bypass"
+
+
+def test_a_cache_inside_a_cache_answers_as_one_alone():
+    inner = Site()
+    inner.answers("Cache-Control: max-age=60")
+    outer = CacheMiddleware(inner.cache, store=MemoryStore(), clock=lambda: inner.now)
+    assert ask(outer).body == ask(outer).body == b"answer 1"
