@@ -5,7 +5,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from io import BytesIO
 
-from webob import Request  # type: ignore[import-untyped]
+from webob import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
