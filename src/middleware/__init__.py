@@ -1,3 +1,92 @@
-"""Composable WSGI middleware."""
+"""Composable WSGI middleware: sessions, cookies, HTTP caching, authentication and access logging.
+
+Each layer wraps any WSGI application and is one itself: `app = SessionMiddleware(app, store=MemoryStore())`.
+The names below are loaded when they are first asked for, so `import middleware` costs next to nothing.
+"""
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessRecord",
+    "AuthMiddleware",
+    "Basic",
+    "CacheMiddleware",
+    "CookieMiddleware",
+    "CookieOptions",
+    "Ending",
+    "FileSink",
+    "Htpasswd",
+    "Identity",
+    "LoggingMiddleware",
+    "MemoryStore",
+    "Response",
+    "SQLiteStore",
+    "SessionLogin",
+    "SessionMiddleware",
+    "Store",
+    "StreamSink",
+    "__version__",
+    "allow",
+    "forward",
+    "get_auth",
+    "get_cache",
+    "get_cookies",
+    "get_identity",
+    "get_request_id",
+    "get_session",
+    "hash_password",
+    "open_store",
+    "optional",
+    "require",
+]
+
+TYPE_CHECKING = False  # what type checkers read as True, without importing typing
+if TYPE_CHECKING:
+    from middleware.auth import (
+        AuthMiddleware,
+        Basic,
+        Htpasswd,
+        Identity,
+        SessionLogin,
+        allow,
+        get_auth,
+        get_identity,
+        hash_password,
+        optional,
+        require,
+    )
+    from middleware.caching import CacheMiddleware, get_cache
+    from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
+    from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
+    from middleware.sessions import SessionMiddleware, get_session
+    from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
+    from middleware.wsgi import Ending, Response, forward
+
+_ROOMS = {
+    "auth": (
+        "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth", "get_identity",
+        "hash_password", "optional", "require",
+    ),
+    "caching": ("CacheMiddleware", "get_cache"),
+    "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
+    "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
+    "sessions": ("SessionMiddleware", "get_session"),
+    "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
+    "wsgi": ("Ending", "Response", "forward"),
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module 'middleware' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"middleware.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,138 @@
+"""The site's HTML. Values in, text out; whatever comes from outside passes through `escape`."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from middleware import Identity
+
+LINKS = (("/", "Home"), ("/clock", "Clock"), ("/notes", "Notes"), ("/admin", "Admin"), ("/report", "Report"))
+
+# Where the layer in own_layer.py writes what the cache said.
+CACHE_SAID = "(what the cache said)"
+
+
+def frame(title: str, content: str, *, theme: str | None, user: Identity | None, path: str) -> str:
+    """A whole page."""
+    links = "".join(
+        f'<li><a href="{href}"{" aria-current=page" if href == path else ""}>{name}</a></li>' for href, name in LINKS
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en"{f' data-theme="{escape(theme)}"' if theme else ""}>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · Reference app</title>
+<link rel="stylesheet" href="/static/style.css">
+</head>
+<body>
+<a class="skip" href="#content">Skip to the content</a>
+<header class="site"><div class="bar">
+<a class="brand" href="/">wsgi-middleware</a>
+<nav aria-label="Pages"><ul>{links}</ul></nav>
+{_who(user) if path not in ("/clock", "/login") else ""}
+</div></header>
+<main id="content">
+<h1>{escape(title)}</h1>
+{content}
+</main>
+<footer>The reference app of wsgi-middleware. No JavaScript.</footer>
+</body>
+</html>
+"""
+
+
+def _who(user: Identity | None) -> str:
+    if user is None:
+        return '<div class="who"><a href="/login">Sign in</a></div>'
+    return (
+        f'<div class="who"><span>Signed in as <strong>{escape(user.user)}</strong></span>'
+        '<form method="post" action="/logout"><button class="quiet">Sign out</button></form></div>'
+    )
+
+
+def home() -> str:
+    """What there is to try, a card a layer."""
+    cards = (
+        (
+            "Caching",
+            "/clock",
+            "Clock",
+            "Made once in ten seconds, for everybody. Reload it and watch the time stand still.",
+        ),
+        ("Sessions", "/notes", "Notes", "Kept in your session. Sign in first."),
+        ("Authentication", "/admin", "Admin", "For one role. Bob is told that it is not for him."),
+        ("Authentication", "/api/me", "API", "The same accounts for programs, by Basic authentication."),
+        ("Logging", "/stream", "Stream", "Ten lines in two seconds, one log line when the last has gone."),
+        ("All of them", "/report", "Report", "What each layer did to your request."),
+    )
+    listed = "".join(
+        f'<li class="card"><p class="layer">{layer}</p><h2><a href="{href}">{name}</a></h2><p>{text}</p></li>'
+        for layer, href, name, text in cards
+    )
+    return f"""<p class="lead">Five layers round one small WSGI application. Each page is there for one of them.</p>
+<ul class="cards">{listed}</ul>
+<h2 id="theme">Theme, in a signed cookie</h2>
+<form method="post" action="/theme" class="row" aria-labelledby="theme">
+<button name="theme" value="light" class="quiet">Light</button>
+<button name="theme" value="dark" class="quiet">Dark</button>
+</form>"""
+
+
+def clock(made: str) -> str:
+    """The cached page."""
+    return f"""<p class="lead">This page was made at</p>
+<p class="time"><time>{made}</time></p>
+<p>Within ten seconds everybody gets this very page from the cache. It said to your request:</p>
+<p><code>{CACHE_SAID}</code></p>
+<p><a href="/clock">Ask again</a></p>"""
+
+
+def notes(kept: list[str], messages: list[tuple[str, str]]) -> str:
+    """The notes, newest last, and the form for one more."""
+    flashes = "".join(f'<p class="flash" role="status">{escape(text)}</p>' for _, text in messages)
+    listed = "".join(f"<li>{escape(note)}</li>" for note in kept)
+    shown = f'<ul class="notes">{listed}</ul>' if kept else "<p>Nothing noted yet.</p>"
+    clear = '<button name="clear" value="yes" class="quiet" formnovalidate>Forget all</button>' if kept else ""
+    return f"""{flashes}{shown}
+<form method="post" action="/notes" class="stack">
+<label>A note <input name="note" required maxlength="500" autocomplete="off"></label>
+<div class="row"><button>Keep it</button>{clear}</div>
+</form>"""
+
+
+def admin(user: Identity | None) -> str:
+    """The page for one role."""
+    name = escape(user.user) if user else ""
+    return f'<p class="lead">Welcome, {name}. Only the role <em>admin</em> comes this far.</p>'
+
+
+def report(facts: dict[str, str]) -> str:
+    """What each layer did, outermost first."""
+    rows = "".join(f"<dt>{escape(layer)}</dt><dd>{escape(fact)}</dd>" for layer, fact in facts.items())
+    return f"""<p class="lead">What each layer did to this request, outermost first.</p>
+<dl class="facts">{rows}</dl>"""
+
+
+def not_found() -> str:
+    """No page has this address."""
+    return '<p class="lead">No page has this address. <a href="/">Back to the start</a></p>'
+
+
+def refused() -> str:
+    """The answer to whoever may not see a page."""
+    return '<p class="lead">This page is not for you. <a href="/">Back to the start</a></p>'
+
+
+def login(error: str, next_url: str, token: str) -> str:
+    """The form that SessionLogin takes."""
+    shown = f'<p class="error" role="alert">{escape(error)}</p>' if error else ""
+    return f"""{shown}<form method="post" action="/login" class="stack">
+<input type="hidden" name="next" value="{escape(next_url)}">
+<input type="hidden" name="token" value="{escape(token)}">
+<label>Name <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required></label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<div><button>Sign in</button></div>
+</form>"""

@@ -1,0 +1,55 @@
+"""The whole stack, in the one place where the layers meet. Copy these lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from examples.reference.own_layer import ShowCacheStatus
+from examples.reference.site import login_page, refused_page, site
+from middleware import (
+    AuthMiddleware,
+    Basic,
+    CacheMiddleware,
+    CookieMiddleware,
+    Htpasswd,
+    LoggingMiddleware,
+    MemoryStore,
+    SessionLogin,
+    SessionMiddleware,
+    allow,
+    optional,
+    require,
+)
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+HERE = Path(__file__).parent
+
+RULES = [
+    allow("/clock", "/stream", "/static"),  # for everybody; nobody is identified
+    require("/notes", schemes=["session"]),
+    require("/admin", schemes=["session"], role="admin"),
+    require("/api", schemes=["basic"]),
+    optional("/"),  # all the rest: identified where possible
+]
+
+
+def build(secret: str | bytes) -> WSGIApplication:
+    """The site in its five layers. `secret` signs the cookies of CookieMiddleware."""
+    users = Htpasswd(HERE / "users.htpasswd", groups=HERE / "groups")
+
+    app: WSGIApplication = site
+    app = AuthMiddleware(
+        app,
+        [SessionLogin(users, page=login_page), Basic(users, realm="Reference app")],
+        rules=RULES,
+        page=refused_page,
+    )
+    app = SessionMiddleware(app, store=MemoryStore(when_full="refuse"))
+    app = CookieMiddleware(app, secret=secret)
+    app = CacheMiddleware(app, store=MemoryStore())
+    app = ShowCacheStatus(app, paths=("/clock", "/report"))  # a layer of our own
+    app = LoggingMiddleware(app)  # the last line is the outermost layer
+    return app

@@ -1,0 +1,135 @@
+"""The reference app through WebTest: every layer in its place, stacked in Python and in a PasteDeploy file."""
+
+from __future__ import annotations
+
+import pytest
+from paste.deploy import loadapp
+from reference_server import ROOT
+from webtest import TestApp
+
+from examples.reference.stack import build
+
+SECRET = "a secret for the tests, long enough"
+ANN = ("ann", "seven-green-apples")
+BOB = ("bob", "three-blue-boats")
+
+
+def from_python():
+    return build(SECRET)
+
+
+def from_file():
+    path = ROOT / "examples" / "reference" / "stack.ini"
+    return loadapp(f"config:{path}", global_conf={"cookie_secret": SECRET})
+
+
+@pytest.fixture(params=[from_python, from_file], ids=["python", "pastedeploy"])
+def site(request):
+    return request.param()
+
+
+@pytest.fixture
+def app(site):
+    return TestApp(
+        site, extra_environ={"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_SITE": "same-origin", "HTTP_HOST": "localhost"}
+    )
+
+
+def sign_in(app, user, password, path="/notes"):
+    form = app.get(path).follow().form
+    form["username"] = user
+    form["password"] = password
+    return form.submit()
+
+
+def test_a_visitor_sees_the_home_page_and_is_nobody(app):
+    assert "Sign in" in app.get("/")
+
+
+def test_a_login_leads_back_to_the_page_that_asked_for_it(app):
+    answer = sign_in(app, *ANN)
+    assert answer.status_int == 303
+    assert answer.follow().request.path == "/notes"
+
+
+def test_a_wrong_password_is_told_without_saying_what_was_wrong(app):
+    form = app.get("/notes").follow().form
+    form["username"] = "ann"
+    form["password"] = "wrong"
+    assert "The name or the password is not right." in form.submit(status=401)
+
+
+def test_notes_are_kept_in_the_session_and_escaped(app):
+    sign_in(app, *ANN)
+    form = app.get("/notes").forms[1]
+    form["note"] = "<b>bread</b>"
+    page = form.submit().follow()
+    assert "&lt;b&gt;bread&lt;/b&gt;" in page
+    assert "Noted." in page
+    assert "Noted." not in app.get("/notes")  # shown once
+
+
+def test_signing_out_ends_the_session(app):
+    sign_in(app, *ANN)
+    app.post("/logout").follow()
+    assert app.get("/notes").status_int == 302
+
+
+def test_the_page_for_one_role_refuses_the_others(app, site):
+    sign_in(app, *ANN)
+    assert "Welcome, ann" in app.get("/admin")
+    other = TestApp(
+        site, extra_environ={"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_SITE": "same-origin", "HTTP_HOST": "localhost"}
+    )
+    sign_in(other, *BOB)
+    assert "not for you" in other.get("/admin", status=403)
+
+
+def test_the_api_takes_basic_credentials_and_no_form_login(app):
+    sign_in(app, *ANN)
+    assert app.get("/api/me", status=401).headers["WWW-Authenticate"].startswith("Basic ")
+    app.authorization = ("Basic", ANN)
+    assert app.get("/api/me").json == {"user": "ann", "roles": ["admin"], "scheme": "basic"}
+
+
+def test_the_clock_comes_from_the_cache_for_everybody(app, site):
+    first = app.get("/clock")
+    sign_in(app, *ANN)
+    again = app.get("/clock")
+    stranger = TestApp(site, extra_environ={"HTTP_HOST": "localhost"}).get("/clock")
+    assert "stored" in first.headers["Cache-Status"]
+    assert "hit" in again.headers["Cache-Status"]
+    assert made(first) == made(again) == made(stranger) != ""
+    assert "; hit" in stranger
+
+
+def made(page):
+    return page.text.partition("<time>")[2].partition("</time>")[0]
+
+
+def test_the_theme_is_a_signed_cookie_that_nobody_can_forge(app):
+    app.post("/theme", {"theme": "dark"})
+    assert 'data-theme="dark"' in app.get("/")
+    app.set_cookie("theme", "light")
+    assert "data-theme" not in app.get("/").text.partition(">")[0]
+
+
+def test_the_report_says_what_each_layer_did(app):
+    sign_in(app, *ANN)
+    page = app.get("/report")
+    for said in (page.headers["X-Request-ID"], "fwd=", "you sent", "ann, by session, roles: admin"):
+        assert said in page
+
+
+def test_an_unknown_address_is_a_page_of_its_own(app):
+    assert "No page has this address" in app.get("/nowhere", status=404)
+
+
+def test_a_wrong_method_is_told_which_are_right(app):
+    assert app.get("/theme", status=405).headers["Allow"] == "POST"
+
+
+def test_a_head_request_has_the_length_of_the_page_and_no_body(app):
+    answer = app.head("/static/style.css")
+    assert answer.body == b""
+    assert answer.content_length == len(app.get("/static/style.css").body)

@@ -1,0 +1,111 @@
+"""The reference app in a real browser: headless Chromium signs in, writes a note, signs out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import program
+from reference_server import served
+
+pytestmark = pytest.mark.slow
+
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", "test-artifacts"))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = program("chromium", "chromium-browser", "google-chrome")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with served() as server:
+        yield server.url
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
+def shoot(page, name):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def sign_in(page, url, user="ann", password="seven-green-apples"):
+    page.goto(f"{url}/notes")
+    page.get_by_label("Name").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_a_person_signs_in_writes_a_note_and_signs_out(page, url):
+    page.goto(url)
+    shoot(page, "home")
+    sign_in(page, url)
+    assert page.url == f"{url}/notes"  # where she wanted to go
+    page.get_by_label("A note").fill("Water the <plants> & rest")
+    page.get_by_role("button", name="Keep it").click()
+    assert page.locator("ul.notes li").all_inner_texts() == ["Water the <plants> & rest"]
+    shoot(page, "notes")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{url}/notes")
+    assert page.get_by_label("Password").is_visible()
+    shoot(page, "sign-in")
+
+
+def test_a_page_for_one_role_refuses_another_user(page, url):
+    sign_in(page, url, "bob", "three-blue-boats")
+    assert page.goto(f"{url}/admin").status == 403
+    shoot(page, "refused")
+
+
+def test_the_clock_stands_still_and_says_that_it_was_a_hit(page, url):
+    page.goto(f"{url}/clock")
+    made = page.locator("time").inner_text()
+    page.get_by_role("link", name="Ask again").click()
+    assert page.locator("time").inner_text() == made
+    assert "hit" in page.locator("code").inner_text()
+    shoot(page, "clock")
+
+
+def test_the_theme_is_kept_in_a_cookie_and_changes_the_page(page, url):
+    page.goto(url)
+    page.get_by_role("button", name="Dark").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    shoot(page, "dark")
+
+
+def test_every_control_is_reached_by_the_keyboard(page, url):
+    page.goto(url)
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.locator(":focus").first.inner_text() if page.locator(":focus").count() else "")
+    assert reached[0] == "Skip to the content"
+    assert {"Home", "Clock", "Notes", "Admin", "Report", "Sign in", "Light", "Dark"} <= set(reached)
+
+
+def test_a_phone_needs_no_sideways_scrolling(page, url):
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, url)
+    for path in ("/", "/notes", "/report", "/clock"):
+        page.goto(url + path)
+        box = page.locator("body").bounding_box()
+        assert box is not None
+        assert box["width"] <= 360
+        for element in page.locator("main, header, main *").all():
+            edge = element.bounding_box()
+            assert edge is None or edge["x"] + edge["width"] <= 361, element
+    shoot(page, "phone")

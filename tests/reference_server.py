@@ -1,0 +1,49 @@
+"""Starts the reference app as a reader does, on a free port, and stops it by its own process id."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 20  # seconds for a line to come
+
+
+class Served:
+    """A running reference app."""
+
+    def __init__(self, process):
+        self._lines = Queue()
+        Thread(target=lambda: [self._lines.put(line) for line in process.stdout], daemon=True).start()
+        self.greeting = ""
+        while "Ctrl-C" not in self.greeting:
+            self.greeting += self._lines.get(timeout=PATIENCE)
+        self.url = re.search(r"http://127\.0\.0\.1:\d+", self.greeting)[0]
+
+    def line_with(self, text):
+        """The next line it prints that holds this text."""
+        while text not in (line := self._lines.get(timeout=PATIENCE)):
+            pass
+        return line
+
+
+@contextmanager
+def served():
+    """The reference app on a free port."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "examples.reference"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield Served(process)
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE)
