@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import zlib
 
-from itsdangerous import BadData, TimestampSigner
+from itsdangerous import BadData, BadSignature, Signer, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import SigningAlgorithm
 
@@ -47,6 +47,13 @@ class KeptKeys(TimestampSigner):
     def get_timestamp(self) -> int:
         return int(self._clock())
 
+    def opened(self, token: str) -> tuple[bytes, int]:
+        """The value and when it was signed. (The library's own way makes a datetime of the time, 1.5 us.)"""
+        value, dot, stamp = Signer.unsign(self, token).rpartition(self.sep)
+        if not dot:
+            raise BadSignature("no time in it")
+        return value, int.from_bytes(base64_decode(stamp), "big")
+
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         secret = self.secret_keys[-1] if secret_key is None else secret_key
         secret = secret.encode() if isinstance(secret, str) else secret
@@ -80,12 +87,12 @@ class PayloadSigner:
         if not token.isascii():
             return None
         try:
-            text, signed_at = self._signer.unsign(token, return_timestamp=True)
+            text, signed_at = self._signer.opened(token)
             # What the serializer has compressed begins with a dot.
             payload = _unpacked(base64_decode(text[1:])) if text[:1] == b"." else base64_decode(text)
         except BadData:
             return None
-        return None if payload is None else (payload, int(signed_at.timestamp()))
+        return None if payload is None else (payload, signed_at)
 
 
 def _unpacked(packed: bytes) -> bytes | None:

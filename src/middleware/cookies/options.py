@@ -120,4 +120,8 @@ class CookieLine:
     def setting(self, value: str) -> str:
         """Set the cookie. A ValueError for a value that cookies cannot carry, CookieTooLarge for too large a one."""
         check_value(self.name, value)
+        return self.setting_checked(value)
+
+    def setting_checked(self, value: str) -> str:
+        """The same for a value that is known to be fit for a cookie: an id, a token."""
         return f"{self.name}={value}{self._attributes}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Messages = list[list[str]]
 
+_SHORT = 1 << 63
 DEEPEST = 100  # lists and dicts inside one another
 _PLAIN = frozenset((str, int, bool, type(None)))
 _PLAIN_IN_WORDS = "str, int, float, bool, None, and lists and dicts of them"
@@ -35,6 +36,8 @@ def encoded_value(key: str, value: object) -> bytes:
     """
     if type(key) is not str:
         raise TypeError(f"the keys of a session are text, not {type(key).__name__}: {key!r}")
+    if type(value) is int and -_SHORT < value < _SHORT and key.isascii():
+        return b"%d" % value  # as the encoder has it, in a fifth of the time
     _check(key, value, DEEPEST)
     try:
         key.encode()

@@ -80,7 +80,7 @@ class SessionMiddleware:
             raise ConfigurationError("aliases= is a list of environ keys, not one text")
         limits = Limits(idle_timeout, lifetime, max_bytes, cookie.max_age is not None, clock)
         self.app = app
-        self._keys = (KEY, *aliases)
+        self._aliases = tuple(aliases)
         self._save_on_error = save_on_error
         self._secure = cookie.secure
         self._https = _line(cookie, secure=cookie.secure is not False)
@@ -99,12 +99,15 @@ class SessionMiddleware:
                 opener = _refuse_http
             else:
                 line = self._http
-        session = Session(opener, environ.get("HTTP_COOKIE", ""), line)
-        for key in self._keys:
-            environ[key] = session
+        session = environ[KEY] = Session(opener, environ.get("HTTP_COOKIE", ""), line)
+        for alias in self._aliases:
+            environ[alias] = session
         save_on_error = self._save_on_error
 
         def amend(response: Response) -> None:
+            if not session.accessed:
+                session.closed = True
+                return
             try:
                 value = session.finish(response.code, save_on_error)
             except StoreError as error:
@@ -112,8 +115,7 @@ class SessionMiddleware:
                 out = _unavailable()
                 response.status, response.headers, response.body = out.status, out.headers, out.body
                 return
-            if session.accessed:
-                _tell(response, line, value)
+            _tell(response, line, value)
 
         try:
             return forward(self.app, environ, start_response, amend)
@@ -175,13 +177,18 @@ def _refuse_http(field: str, line: CookieLine) -> Record:  # noqa: ARG001 - in t
 
 def _tell(response: Response, line: CookieLine, value: str | None) -> None:
     """Tell the browser the cookie's new value, and caches that this answer is for one visitor."""
-    response.vary("Cookie")
-    stated = response.get("Cache-Control")
+    names = {name.lower() for name, _ in response.headers}
+    if "vary" in names:
+        response.vary("Cookie")
+    else:
+        response.headers.append(("Vary", "Cookie"))
+    stated = response.get("Cache-Control") if "cache-control" in names else None
     if value is not None:
-        response.add("Set-Cookie", line.setting(value) if value else line.deletion)
-        response.set("Cache-Control", "no-store" if stated is None else restricted_to_private(stated))
-    elif stated is None:
-        response.add("Cache-Control", "private")
+        response.headers.append(("Set-Cookie", line.setting_checked(value) if value else line.deletion))
+    if stated is None:
+        response.headers.append(("Cache-Control", "private" if value is None else "no-store"))
+    elif value is not None:
+        response.set("Cache-Control", restricted_to_private(stated))
 
 
 def _unavailable() -> Response:

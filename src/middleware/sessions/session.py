@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from middleware.errors import SessionClosed, SessionTooLarge, StoreError
+from middleware.sessions.changes import Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self, TypeVar
 
     from middleware.cookies.options import CookieLine
-    from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
 
     Base = MutableMapping[str, Any]
@@ -56,12 +56,14 @@ class Session(Base):
     anything else is a TypeError in the line that sets it. Changes inside lists and dicts are noticed. Changes are kept
     when the head of the answer leaves: not where the application fails or answers 5xx (`save_on_error=True` keeps them
     then too); a change after that, or a first use, raises SessionClosed.
+
+    `accessed`: whether it was used; the answer is then for this visitor only. `closed`: whether the head has left.
     """
 
     # What a session that nobody asks never changes stands on the class: it makes an unused one 0.3 us cheaper.
     accessed = False
     failure: StoreError | None = None
-    _closed = False
+    closed = False
     _record: Record | None = None
     _data: dict[str, Any]
     _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
@@ -224,18 +226,20 @@ class Session(Base):
         The value for the session's cookie: `""` where it is to be deleted, None where there is nothing to say.
         """
         record = self._record
+        closed, self.closed = self.closed, True
         if record is None:
-            self._closed = True
             return None
-        if not self._closed:
-            self._closed = True
-            if code[:1] != "5" or save_on_error:
-                changes = self._changes(record)
-                if changes:
-                    self._ask(lambda: record.save(self._data, changes))
-                else:
-                    record.touch()
+        if not closed and (code[:1] != "5" or save_on_error):
+            self._keep(record)
         return record.cookie
+
+    def _keep(self, record: Record) -> None:
+        if self._before or self._taken or self._left:
+            changes = self._changes(record)
+            if changes:
+                self._ask(lambda: record.save(self._data, changes))
+                return
+        record.touch()
 
     def _loaded(self) -> dict[str, Any]:
         if self._record is None:
@@ -245,13 +249,17 @@ class Session(Base):
     def _asked(self) -> Record:
         record = self._record
         if record is None:
-            if self._closed:
+            if self.closed:
                 raise SessionClosed(
                     "the session is first used after the head of the answer has left, too late to tell caches: "
                     "use it before the first chunk"
                 )
             self.accessed = True
-            record = self._record = self._ask(lambda: self._opener(self._field, self._line))
+            try:
+                record = self._record = self._opener(self._field, self._line)
+            except StoreError as error:
+                self.failure = error
+                raise
             self._begin(record)
         return record
 
@@ -263,7 +271,7 @@ class Session(Base):
         self._left = []
 
     def _changing(self, what: str) -> dict[str, Any]:
-        if self._closed:
+        if self.closed:
             raise SessionClosed(
                 f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
                 "change it before the first chunk"
@@ -272,7 +280,7 @@ class Session(Base):
 
     def _remember(self, key: str) -> None:
         """Keep how the value of the key was loaded, before anything can change it."""
-        if key in self._before or self._closed:
+        if key in self._before or self.closed:
             return
         assert self._record is not None
         data = self._data
@@ -295,8 +303,6 @@ class Session(Base):
         return self._left if self._taken else [*self._record.messages, *self._left]
 
     def _changes(self, record: Record) -> Changes:
-        from middleware.sessions.changes import Changes
-
         data = self._data
         keys = [
             key
