@@ -1,9 +1,8 @@
-"""`python -m benchmarks`: measure everything and print the table. Exit status 1 where a ratio is over its target."""
+"""`python -m benchmarks`: measure everything and print the table."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +10,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.method import BATCH, measure, table
 
 
-def main() -> int:
-    """Run, print, judge."""
+def main() -> None:
+    """Measure and print: what ours costs, what the peer costs, the ratio, and whether that reaches its target."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.add_argument("--rounds", type=int, default=60, help="rounds in which every case takes its turn (60)")
@@ -41,8 +40,7 @@ def main() -> int:
     if asked.only in cold_start.TITLE:
         results.append(cold_start.result(asked.rounds))
     print(table(results, markdown=asked.markdown))
-    return 0 if all(result.ok for result in results) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -25,8 +25,7 @@ def test_every_benchmark_does_equal_work_and_is_in_the_table():
         text=True,
         timeout=300,
     )
-    assert ran.returncode in (0, 1), ran.stderr
-    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 0, ran.stderr
     titles = [line.split("|")[1].strip() for line in ran.stdout.splitlines()[2:]]
     assert {"pass on", "session read, cookie", "five layers, memory session", "import and build"} <= {*titles}
     assert len(titles) == len({*titles})
