@@ -106,7 +106,7 @@ class AuthMiddleware:
                 self._complete(environ, gate, response)
             if now is not identity:  # a login or a logout in the application
                 response.set("Cache-Control", "no-store")
-            gate.tell_caches(response, private=now is not None)
+            gate.tell_caches(response, private=now is not None or identity is not None)
 
         return forward(self.app, environ, start_response, amend)
 
@@ -241,7 +241,7 @@ def _check_schemes(schemes: Sequence[Scheme]) -> None:
             name for name in ("name", "auth_type", "reads", "authenticate", "challenge") if not hasattr(scheme, name)
         ]
         if missing or isinstance(scheme, type):
-            raise ConfigurationError(f"{scheme!r} is no scheme: schemes= takes Basic(users), SessionLogin(users), ...")
+            raise ConfigurationError(f"{type(scheme).__name__} is no scheme: schemes= takes Basic(users), SessionLogin(users), ...")
     names = [scheme.name for scheme in schemes]
     for name in names:
         if names.count(name) > 1:

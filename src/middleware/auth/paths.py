@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 # More than these, and nobody could say what the path means.
-MOST_READINGS = 512
+MOST_READINGS = 256
 MOST_CHARACTERS = 40_000  # of all readings together, which keeps a long path from costing more than a few milliseconds
 
 
