@@ -356,6 +356,12 @@ def test_a_logout_ends_the_session_also_for_who_kept_the_cookie():
     assert thief.get("/cart").text == "None: None"
 
 
+def test_a_logout_needs_no_body(browser):
+    sign_in(browser)
+    assert browser.request("/logout", "POST", OURS).code == 303
+    assert browser.get("/notes").code == 401
+
+
 def test_a_link_to_the_logout_path_signs_nobody_out(browser):
     sign_in(browser)
     page = browser.get("/logout", NAVIGATION)

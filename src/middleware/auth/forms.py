@@ -38,6 +38,8 @@ class Form:
 def read(environ: WSGIEnvironment) -> Form:
     """The form in the body of this request, of which nothing past CONTENT_LENGTH is read."""
     content_type: str = environ.get("CONTENT_TYPE", "")
+    if not content_type and environ.get("CONTENT_LENGTH", "") in ("", "0"):
+        return Form()  # nothing, of no type: a button without fields
     if content_type.partition(";")[0].strip(" \t").lower() != _TYPE:
         return Form(refused=("415 Unsupported Media Type", "wrong type"))
     length: str = environ.get("CONTENT_LENGTH") or "0"
