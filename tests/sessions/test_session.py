@@ -701,6 +701,19 @@ def test_the_application_may_answer_itself_while_the_store_is_down(store):
     assert (answer.code, answer.text) == (200, "'sorry'")
 
 
+def test_a_generator_whose_changes_the_store_does_not_take_is_answered_503(store):
+    def body(environ, start_response, session):
+        start_response("200 OK", [("Content-Type", "text/html")])
+        session["a"] = 1
+        store.down = True
+        yield b"a page"
+
+    answer = serve(body, store=store).get()
+    assert (answer.code, answer.header("Retry-After")) == (503, "5")
+    assert b"a page" not in answer.body
+    assert answer.header("Content-Type") == "text/plain; charset=utf-8"
+
+
 def test_an_error_of_another_store_is_not_ours(store):
     def use(session):
         len(session)

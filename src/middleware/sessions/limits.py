@@ -33,7 +33,7 @@ class Limits:
 
     def is_over(self, created: float, last_seen: float, now: float) -> bool:
         """Whether a session has been idle for too long, or has lived for too long."""
-        return now - last_seen >= self.idle or now - created >= self.lifetime
+        return not (now - last_seen < self.idle and now - created < self.lifetime)
 
     def seconds_left(self, created: float, now: float) -> float:
         """How long a session lives on if nobody uses it."""

@@ -122,6 +122,7 @@ class SessionMiddleware:
         except StoreError as error:
             if session.failure is not error:
                 raise
+            session.failure = None  # its traceback leads back to the session
             _log(error)
             out = _unavailable()
             start_response(out.status, out.headers, sys.exc_info())

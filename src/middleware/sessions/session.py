@@ -126,7 +126,7 @@ class Session(Base):
         there, old = key in data, data.get(key)
         data[key] = value
         try:
-            self._count(size + len(key) + 4)
+            self._count(size + 6 * len(key) + 4)  # a character of a key has six bytes at most
         except SessionTooLarge:
             if there:
                 data[key] = old

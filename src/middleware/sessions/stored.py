@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import threading
 import time
 
@@ -32,7 +33,8 @@ ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
 MOVED_FOR = 30  # seconds in which requests that were sent with the old id may arrive after a rotation
 _HEXADECIMAL = "0123456789abcdef"
 _EMPTY = encoded({})
-_ENDED = b"s1 ended"
+_HEADER = struct.Struct("<3sdd")  # what it is, created, last seen
+_RECORD, _MOVED, _ENDED = b"s1=", b"s1>", b"s1."
 _LOCKS = tuple(threading.Lock() for _ in range(16))
 
 
@@ -63,7 +65,8 @@ class StoredSessions:
                 except ValueError:
                     continue
                 return StoredRecord(self, now, True, identifier, key, found, data, messages)
-            if _moved_lately(raw, now):
+            pointer = _Pointer.read(raw)
+            if pointer is not None and abs(now - pointer.moved) < MOVED_FOR:
                 moved = (key, raw)
         return StoredRecord(self, now, bool(values), moved=moved)
 
@@ -73,36 +76,41 @@ class _Stamped:
 
     __slots__ = ("content", "created", "last_seen", "raw")
 
-    raw: bytes
-
     def __init__(self, created: float, last_seen: float, content_: bytes, raw: bytes | None = None) -> None:
         self.created = created
         self.last_seen = last_seen
         self.content = content_
-        self.raw = b"s1 %013d %013d %b" % (created * 1000, last_seen * 1000, content_) if raw is None else raw
+        self.raw = _HEADER.pack(_RECORD, created, last_seen) + content_ if raw is None else raw
 
     @classmethod
     def read(cls, raw: bytes) -> _Stamped | None:
         """None for what is no session: another's value, a pointer left by a rotation."""
-        if raw[:3] != b"s1 ":
+        if raw[:3] != _RECORD or len(raw) < _HEADER.size:
             return None
-        try:
-            return cls(int(raw[3:16]) / 1000, int(raw[17:30]) / 1000, raw[31:], raw)
-        except ValueError:
-            return None
+        _, created, last_seen = _HEADER.unpack_from(raw)
+        return cls(created, last_seen, raw[_HEADER.size :], raw)
 
 
-def _pointer(key: str, now: float) -> bytes:
+class _Pointer:
     """What a rotation leaves under the old key: where the session is now, for a log-out that started before."""
-    return b"s1> %013d %b" % (now * 1000, key.encode())
 
+    __slots__ = ("moved", "target")
 
-def _pointed_at(raw: bytes) -> str | None:
-    return raw[18:].decode("ascii", "replace") if raw[:4] == b"s1> " else None
+    def __init__(self, target: str, moved: float) -> None:
+        self.target = target
+        self.moved = moved
 
+    @property
+    def raw(self) -> bytes:
+        return _HEADER.pack(_MOVED, self.moved, 0) + self.target.encode()
 
-def _moved_lately(raw: bytes, now: float) -> bool:
-    return raw[:4] == b"s1> " and raw[4:17].isdigit() and now - int(raw[4:17]) / 1000 < MOVED_FOR
+    @classmethod
+    def read(cls, raw: bytes) -> _Pointer | None:
+        """None for what is no pointer."""
+        if raw[:3] != _MOVED or len(raw) < _HEADER.size:
+            return None
+        _, moved, _ = _HEADER.unpack_from(raw)
+        return cls(raw[_HEADER.size :].decode("ascii", "replace"), moved)
 
 
 def _is_id(text: str) -> bool:
@@ -253,7 +261,7 @@ class StoredRecord:
         # From the moment of this swap the old id opens nothing. That it succeeds proves that nobody has ended or
         # changed the session since it was copied.
         for attempt in range(ATTEMPTS):
-            if self._store.swap(old_key, held.raw, _pointer(key, self._now), self._limits.idle):
+            if self._store.swap(old_key, held.raw, _Pointer(key, self._now).raw, self._limits.idle):
                 self._hold(identifier, key, fresh)
                 self.cookie = identifier
                 return
@@ -302,11 +310,11 @@ class StoredRecord:
     def _end_one(self, key: str, raw: bytes) -> tuple[str, bytes] | None:
         """End the record. Where a rotation has left a pointer in its place: what it points at, which is next."""
         for attempt in range(ATTEMPTS):
-            target = _pointed_at(raw)
-            if target is not None:
-                there = self._store.get(target)
+            pointer = _Pointer.read(raw)
+            if pointer is not None:
+                there = self._store.get(pointer.target)
                 self._store.delete(key)
-                return None if there is None else (target, there)
+                return None if there is None else (pointer.target, there)
             # The swap first: a bare delete could take away the pointer of a rotation and leave its session alive.
             if self._store.swap(key, raw, _ENDED, self._limits.idle):
                 break
