@@ -72,13 +72,13 @@ def check_shape(
 ) -> None:
     """Check the layer round one shape, in every situation, alone and between two validators of `wsgiref`."""
     allowed = _Allowed(adds, changes, answers, reads_ahead)
-    problems = [
-        f"{shape}, {situation}{where}: {problem}"
-        for situation in situations(shape)
-        for where, checked in _places(shape, wrap)
-        for problem in run(shape, checked, situation, **entries).problems(allowed)
-    ]
-    assert not problems, "\n".join(problems)
+    for place, checked in _places(shape, wrap):
+        problems = [
+            f"{shape}, {situation}{place}: {problem}"
+            for situation in situations(shape)
+            for problem in run(shape, checked, situation, **entries).problems(allowed)
+        ]
+        assert not problems, "\n".join(problems)
 
 
 def run(shape: Shape, wrap: Wrap, situation: Situation = STAYS, **entries: Any) -> Run:
@@ -136,6 +136,7 @@ class Run:
             files=situation.files,
             on_value=lambda _: self.pulled.append(self.witness.pulled),
         )
+        self.witness.discard()
         self.context_changed = dict(copy_context().items()) != before
 
     def problems(self, allowed: _Allowed | None = None) -> Iterator[str]:

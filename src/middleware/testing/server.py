@@ -219,13 +219,11 @@ class _Visit:
         if received.status[:3] in ("204", "304"):
             self.forbid(size, f"a body with {received.status[:3]}")
             self.forbid(received.header("Content-Type"), f"a Content-Type with {received.status[:3]}")
+        elif declared is not None and not (declared.isascii() and declared.isdigit()):
+            self.forbid(True, f"Content-Length is one number: {declared!r}")
         elif declared is not None and not self._no_body:
-            self.forbid(not (declared.isascii() and declared.isdigit()), f"Content-Length is a number: {declared!r}")
-            self.forbid(size > int(declared), f"{size} bytes with Content-Length {declared}")
-            self.forbid(
-                received.completed and received.error is None and size < int(declared),
-                f"{size} bytes with Content-Length {declared}",
-            )
+            cut = received.completed and received.error is None and size < int(declared)
+            self.forbid(cut or size > int(declared), f"{size} bytes with Content-Length {declared}")
 
 
 def _is_field_value(text: str) -> bool:

@@ -136,7 +136,7 @@ def _generates(name: str, script: Callable[[StartResponse], Iterator[bytes]], **
 CHUNKS = (b"one,", b"two,", b"three")
 SIZED = (*PLAIN, ("Content-Length", "13"))
 TAGGED = (("ETag", '"1"'),)
-REPEATED = (*PLAIN, ("Set-Cookie", "a=1"), ("LINK", "</a>"), ("set-cookie", "b=2"), ("Link", "</b>"))
+REPEATED = (*PLAIN, ("Set-Cookie", "a=1"), ("LINK", "</a>"), ("set-cookie", "b=2"), ("Link", "</b>"), ("Link", "</c>"))
 LATIN = (*PLAIN, ("X-Name", "Andr\xe9 \xff"), ("X-Empty", ""))
 
 _answers("list", lambda _: list(CHUNKS), closes=False)

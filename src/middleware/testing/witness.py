@@ -15,6 +15,9 @@ REQUIRED = (
 )  # fmt: skip
 
 
+ENDLESS = 1000  # values, of which a client asks for two
+
+
 class Bug(Exception):
     """The error of an application under test."""
 
@@ -31,6 +34,7 @@ class Witness:
         self.pulled = 0  # values taken from its body
         self.closed = 0  # its close() was called, or its generator finalised
         self.broken: list[str] = []
+        self._files: list[Any] = []
         self.marks: dict[str, object] = {}  # what the server put into environ, which has to arrive
 
     def forbid(self, wrong: object, what: str) -> None:
@@ -52,6 +56,8 @@ class Witness:
         """A value is taken from its body."""
         self.forbid(self.closed, "a value was taken after close()")
         self.pulled += 1
+        if self.pulled > ENDLESS:
+            raise AssertionError("a stream without end was read and read")
 
     def close(self) -> None:
         """Its close() is called."""
@@ -101,7 +107,13 @@ class Witness:
 
     def file(self, file: Any) -> Iterator[bytes]:
         """A file whose `close()` is seen; iterated over in blocks."""
+        self._files.append(file)
         return _File(self, file)
+
+    def discard(self) -> None:
+        """Close the files that a layer may have left open."""
+        for file in self._files:
+            file.close()
 
 
 class _Chunks:
