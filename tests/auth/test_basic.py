@@ -233,12 +233,38 @@ def test_an_account_of_the_application_gives_roles_and_a_name():
         seen[0].user = "bob"
 
 
+def test_what_a_source_gives_is_remembered_in_whatever_shape_it_comes(derivations):
+    class Person:
+        hash = stored("apple")
+        roles = ()
+
+    for found in (stored("apple"), Account(stored("apple")), Person(), Account(stored("apple"), roles=["admin"])):
+        app = AuthMiddleware(who, Basic({"ann": found}))
+        derivations.clear()
+        assert [ask(app, headers=basic()).code for _ in range(2)] == [200, 200]
+        assert derivations == [True]
+
+
+def test_a_user_without_a_password_cannot_sign_in():
+    class Person:
+        hash = None
+        roles = ()
+
+    assert ask(AuthMiddleware(who, Basic({"ann": Person()})), headers=basic("ann", "")).code == 401
+
+
+@pytest.mark.parametrize("value", [b"hash", 7, ["hash"]])
+def test_a_mapping_to_what_is_no_hash_is_refused(value):
+    with pytest.raises(ConfigurationError, match="maps names to hashes"):
+        Basic({"ann": value})
+
+
 def test_a_failure_does_the_work_of_every_form_whoever_the_user_is(derivations):
     users = {"ann": stored("apple", 3), "bob": stored("pear", 4), "old": "13charcrypt__", "off": stored("x", 5)}
     users["off"] = Account(users["off"], disabled=True)
     app = AuthMiddleware(who, Basic(users))
     works = []
-    for user, password in [("ann", "x"), ("bob", "x"), ("eve", "x"), ("old", "x"), ("off", "y"), ("ann", "")]:
+    for user, password in [("ann", "x"), ("bob", "x"), ("eve", "x"), ("old", "x"), ("off", "x"), ("ann", "")]:
         derivations.clear()
         assert ask(app, headers=basic(user, password)).code == 401
         works.append(len(derivations))

@@ -6,12 +6,13 @@ import sys
 
 import bcrypt
 import pytest
-from auth_helpers import stored
+from asking import ask
+from auth_helpers import basic, stored, who
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth import Basic, SessionLogin, hash_password
-from middleware.auth.passwords import cost_of, need_extra, spend, verify
+from middleware.auth import AuthMiddleware, Basic, SessionLogin, hash_password
+from middleware.auth.passwords import cost_of, spend, verify
 from middleware.errors import MissingExtra
 
 GOOD = stored("apple")
@@ -145,6 +146,10 @@ def test_a_missing_extra_is_named_at_construction(without_bcrypt, scheme):
     scheme({"ann": GOOD})
 
 
-def test_an_extra_that_is_missing_later_refuses_that_user(without_bcrypt):
+def test_an_extra_that_is_missing_later_refuses_that_user_and_is_reported_once(without_bcrypt, caplog):
     assert not verify("apple", BCRYPT)
-    need_extra(GOOD)
+    users = {}
+    app = AuthMiddleware(who, Basic(users))
+    users["ann"] = BCRYPT
+    assert [ask(app, headers=basic()).code for _ in range(2)] == [401, 401]
+    assert len(caplog.records) == 1

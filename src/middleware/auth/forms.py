@@ -32,7 +32,11 @@ class Form:
     def has_token(self, expected: object) -> bool:
         """Whether the form holds the token of its session."""
         given = self.only("token")
-        return isinstance(expected, str) and given is not None and compare_digest(given.encode(), expected.encode())
+        return (
+            isinstance(expected, str)
+            and given is not None
+            and compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
+        )
 
 
 def read(environ: WSGIEnvironment) -> Form:

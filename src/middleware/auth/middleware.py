@@ -82,7 +82,7 @@ class AuthMiddleware:
             if rule.kind == "allow":
                 return self.app(environ, start_response)
             if rule is AMBIGUOUS:
-                return self._refuse(environ, "400 Bad Request", "ambiguous path")(environ, start_response)
+                return self._refuse(environ, "400 Bad Request", "ambiguous request")(environ, start_response)
             gate = self._gates[rule]
             found = gate.authenticate(environ)
         except Unavailable as error:
@@ -241,7 +241,9 @@ def _check_schemes(schemes: Sequence[Scheme]) -> None:
             name for name in ("name", "auth_type", "reads", "authenticate", "challenge") if not hasattr(scheme, name)
         ]
         if missing or isinstance(scheme, type):
-            raise ConfigurationError(f"{type(scheme).__name__} is no scheme: schemes= takes Basic(users), SessionLogin(users), ...")
+            raise ConfigurationError(
+                f"{type(scheme).__name__} is no scheme: schemes= takes Basic(users), SessionLogin(users), ..."
+            )
     names = [scheme.name for scheme in schemes]
     for name in names:
         if names.count(name) > 1:

@@ -29,7 +29,7 @@ _SENTENCES = {
     "credentials refused": "The name or the password is not right.",
     "malformed credentials": "The credentials of this request cannot be read.",
     "not allowed": "You are signed in, but this page is not for you.",
-    "ambiguous path": "The address of this page can be read in several ways.",
+    "ambiguous request": "This request can be read in several ways, so it gets no answer.",
     "bad request": "This request cannot be read.",
     "cross-site": "This form was sent from another site, or too late. Load the page again, then send it once more.",
     "wrong type": "A form is sent as application/x-www-form-urlencoded.",

@@ -74,14 +74,20 @@ def spend(cost: Cost) -> None:
 
 def need_extra(stored: str) -> None:
     """Raises MissingExtra where this form needs a package that is not installed."""
-    if not stored.startswith(("$2b$", "$2y$", "$2a$")):
-        return
+    cost = cost_of(stored)
+    if cost is not None and is_missing(cost):
+        raise MissingExtra("a stored password is bcrypt, which needs an extra: pip install 'wsgi-middleware[bcrypt]'")
+
+
+def is_missing(cost: Cost) -> bool:
+    """Whether the package that checks passwords of this form is not installed."""
+    if cost[0] != "bcrypt":
+        return False
     try:
         import bcrypt  # noqa: F401 - asked for, not used
     except ImportError:
-        raise MissingExtra(
-            "a stored password is bcrypt, which needs an extra: pip install 'wsgi-middleware[bcrypt]'"
-        ) from None
+        return True
+    return False
 
 
 def _scrypt_cost(stored: str) -> Cost | None:

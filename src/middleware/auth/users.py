@@ -91,7 +91,7 @@ def account_of(found: Found) -> Account | None:
     if isinstance(found, str):
         return Account(found)
     return Account(
-        found.hash,
+        found.hash or "",  # of a user who has no password
         roles=found.roles,
         name=getattr(found, "name", None),
         disabled=bool(getattr(found, "disabled", False)),
@@ -115,7 +115,12 @@ def known_hashes(users: Users) -> list[str]:
     values = getattr(users, "values", None)
     if values is None or not isinstance(users, (dict, Htpasswd)):
         return []
-    accounts = [account_of(found) for found in values()]
+    try:
+        accounts = [account_of(found) for found in values()]
+    except AttributeError as error:
+        raise ConfigurationError(
+            f"users= maps names to hashes (str) or accounts with hash and roles: {error}"
+        ) from None
     return [account.hash for account in accounts if account is not None]
 
 

@@ -7,9 +7,9 @@ import threading
 from hashlib import blake2b
 from hmac import compare_digest
 
-from middleware.auth.passwords import LONGEST, cost_of, spend, verify
+from middleware.auth.passwords import LONGEST, cost_of, is_missing, spend, verify
 from middleware.auth.schemes.base import Unavailable
-from middleware.auth.users import account_of, finder, known_hashes
+from middleware.auth.users import Account, account_of, finder, known_hashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from middleware.auth.identity import Identity
     from middleware.auth.passwords import Cost
-    from middleware.auth.users import Account, Users
+    from middleware.auth.users import Users
 
 REMEMBERED_FOR = 60  # seconds
 MOST_REMEMBERED = 1024
@@ -36,7 +36,7 @@ class Verifier:
         self._find = finder(users)
         self._clock = clock
         self._started = blake2b(key=os.urandom(32), digest_size=16)  # itself never updated
-        self._remembered: dict[bytes, tuple[str | Account, float, Identity]] = {}
+        self._remembered: dict[bytes, tuple[Account, str | None, float, Identity]] = {}
         self._flights: dict[bytes, _Flight] = {}
         self._lock = threading.Lock()
         self._reported: set[str] = set()
@@ -66,18 +66,21 @@ class Verifier:
         known = self._remembered.get(self._digest(credentials))
         if known is None:
             return None
-        account, until, identity = known
-        return identity if self._clock() < until and self.find(identity.user) == account else None
+        account, bare, until, identity = known
+        if self._clock() >= until:
+            return None
+        found = self.find(identity.user)
+        return identity if found == (bare if type(found) is str else account) else None
 
     def remember(self, credentials: str, account: Account, identity: Identity) -> None:
         """Keep that these credentials are right."""
         digest = self._digest(credentials)
-        found: str | Account = account.hash if account == account_of(account.hash) else account
+        bare = account.hash if account == Account(account.hash) else None  # as sources that have hashes only give it
         with self._lock:
             while len(self._remembered) >= MOST_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]  # the oldest
             self._remembered.pop(digest, None)
-            self._remembered[digest] = (found, self._clock() + REMEMBERED_FOR, identity)
+            self._remembered[digest] = (account, bare, self._clock() + REMEMBERED_FOR, identity)
 
     def check(self, user: str, password: str) -> Account | None:
         """The account, if this is its password. Raises Unavailable where that cannot be told now.
@@ -87,12 +90,12 @@ class Verifier:
         account = account_of(self.find(user))
         cost = None if account is None else cost_of(account.hash)
         self._learn(cost)
-        if account is not None and cost is None:
+        if account is not None and (cost is None or is_missing(cost)):
             self._report(user)
-        stored = "" if account is None else account.hash
+        stored = "" if account is None or account.disabled else account.hash
         flight_key = self._digest(repr((user, password, stored)))
-        right = self._once(flight_key, lambda: self._derive(password, stored, cost))
-        return account if right and account is not None and not account.disabled else None
+        right = self._once(flight_key, lambda: self._derive(password, stored))
+        return account if right else None
 
     @staticmethod
     def proof(key: str, stored: str) -> str:
@@ -106,7 +109,8 @@ class Verifier:
         except ValueError:
             return False
 
-    def _derive(self, password: str, stored: str, cost: Cost | None) -> bool:
+    def _derive(self, password: str, stored: str) -> bool:
+        cost = cost_of(stored)
         with _ROOM:
             tried = cost is not None and 0 < len(password.encode("utf-8", "surrogatepass")) <= LONGEST
             if tried and verify(password, stored):

@@ -66,7 +66,7 @@ class SessionLogin:
         for stored in known_hashes(users):
             need_extra(stored)
         for option, path in (("login_path", login_path), ("logout_path", logout_path)):
-            if not path.startswith("/") or not path.isascii() or readings(path) != {path}:
+            if path[:1] != "/" or safe_next(path, "") is None or readings(path) != {path}:
                 raise ConfigurationError(f"{option}= is a plain path that begins with /, not {path!r}")
         if login_path == logout_path:
             raise ConfigurationError("login_path= and logout_path= are two different paths")
