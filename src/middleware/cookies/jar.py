@@ -56,7 +56,7 @@ class CookieJar:
 
     def __contains__(self, name: object) -> bool:
         cookies = self._read()
-        return self._now[name] is not None if name in self._now else name in cookies
+        return name in cookies if name not in self._now else self._now[str(name)] is not None
 
     def __iter__(self) -> Iterator[str]:
         """The names, each once."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 import threading
 import time
 
 from middleware.cookies.codec import values_of
 from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
 from middleware.sessions.codec import content, content_of, decoded, encoded, encoded_value, largest
+from middleware.sessions.records import ENDED, Pointer, Stamped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
 MOVED_FOR = 30  # seconds in which requests that were sent with the old id may arrive after a rotation
 _HEXADECIMAL = "0123456789abcdef"
 _EMPTY = encoded({})
-_HEADER = struct.Struct("<3sdd")  # what it is, created, last seen
-_RECORD, _MOVED, _ENDED = b"s1=", b"s1>", b"s1."
 _LOCKS = tuple(threading.Lock() for _ in range(16))
 
 
@@ -58,59 +56,17 @@ class StoredSessions:
             raw = self.store.get(key)
             if raw is None:
                 continue
-            found = _Stamped.read(raw)
+            found = Stamped.read(raw)
             if found is not None and not self.limits.is_over(found.created, found.last_seen, now):
                 try:
                     data, messages = content_of(decoded(found.content))
                 except ValueError:
                     continue
                 return StoredRecord(self, now, True, identifier, key, found, data, messages)
-            pointer = _Pointer.read(raw)
+            pointer = Pointer.read(raw)
             if pointer is not None and abs(now - pointer.moved) < MOVED_FOR:
                 moved = (key, raw)
         return StoredRecord(self, now, bool(values), moved=moved)
-
-
-class _Stamped:
-    """A record as the store holds it, taken apart."""
-
-    __slots__ = ("content", "created", "last_seen", "raw")
-
-    def __init__(self, created: float, last_seen: float, content_: bytes, raw: bytes | None = None) -> None:
-        self.created = created
-        self.last_seen = last_seen
-        self.content = content_
-        self.raw = _HEADER.pack(_RECORD, created, last_seen) + content_ if raw is None else raw
-
-    @classmethod
-    def read(cls, raw: bytes) -> _Stamped | None:
-        """None for what is no session: another's value, a pointer left by a rotation."""
-        if raw[:3] != _RECORD or len(raw) < _HEADER.size:
-            return None
-        _, created, last_seen = _HEADER.unpack_from(raw)
-        return cls(created, last_seen, raw[_HEADER.size :], raw)
-
-
-class _Pointer:
-    """What a rotation leaves under the old key: where the session is now, for a log-out that started before."""
-
-    __slots__ = ("moved", "target")
-
-    def __init__(self, target: str, moved: float) -> None:
-        self.target = target
-        self.moved = moved
-
-    @property
-    def raw(self) -> bytes:
-        return _HEADER.pack(_MOVED, self.moved, 0) + self.target.encode()
-
-    @classmethod
-    def read(cls, raw: bytes) -> _Pointer | None:
-        """None for what is no pointer."""
-        if raw[:3] != _MOVED or len(raw) < _HEADER.size:
-            return None
-        _, moved, _ = _HEADER.unpack_from(raw)
-        return cls(raw[_HEADER.size :].decode("ascii", "replace"), moved)
 
 
 def _is_id(text: str) -> bool:
@@ -133,7 +89,7 @@ class StoredRecord:
         had_cookie: bool,
         identifier: str = "",
         key: str = "",
-        found: _Stamped | None = None,
+        found: Stamped | None = None,
         data: dict[str, Any] | None = None,
         messages: Messages | None = None,
         moved: tuple[str, bytes] | None = None,
@@ -188,7 +144,7 @@ class StoredRecord:
 
     def _create(self, text: bytes) -> None:
         """The first content of a new session. An id that is taken already is never shared."""
-        fresh = _Stamped(self.created, self._now, text)
+        fresh = Stamped(self.created, self._now, text)
         for _ in range(ATTEMPTS):
             identifier = os.urandom(ID_BYTES).hex()
             key = _key_of(identifier)
@@ -222,12 +178,12 @@ class StoredRecord:
                 lock.release()
         raise StoreError(f"the session could not be written in {ATTEMPTS} attempts: the store refuses every swap")
 
-    def _read_again(self) -> _Stamped | None:
+    def _read_again(self) -> Stamped | None:
         raw = self._store.get(self._key)
-        return None if raw is None else _Stamped.read(raw)
+        return None if raw is None else Stamped.read(raw)
 
-    def _swap(self, held: _Stamped, text: bytes) -> bool:
-        fresh = _Stamped(held.created, max(held.last_seen, self._now), text)
+    def _swap(self, held: Stamped, text: bytes) -> bool:
+        fresh = Stamped(held.created, max(held.last_seen, self._now), text)
         ttl = self._limits.seconds_left(held.created, self._now)
         if not self._store.swap(self._key, held.raw, fresh.raw, ttl):
             return False
@@ -261,17 +217,17 @@ class StoredRecord:
         # From the moment of this swap the old id opens nothing. That it succeeds proves that nobody has ended or
         # changed the session since it was copied.
         for attempt in range(ATTEMPTS):
-            if self._store.swap(old_key, held.raw, _Pointer(key, self._now).raw, self._limits.idle):
+            if self._store.swap(old_key, held.raw, Pointer(key, self._now).raw, self._limits.idle):
                 self._hold(identifier, key, fresh)
                 self.cookie = identifier
                 return
             raw = self._store.get(old_key)
-            current = None if raw is None else _Stamped.read(raw)
+            current = None if raw is None else Stamped.read(raw)
             if current is None:
                 self._store.delete(key)
                 self._dropped = True
                 return
-            again = _Stamped(current.created, self._now, current.content)
+            again = Stamped(current.created, self._now, current.content)
             self._store.swap(key, fresh.raw, again.raw, ttl)
             held, fresh = current, again
             _wait(attempt)
@@ -280,8 +236,8 @@ class StoredRecord:
             f"the session could not be given a new id in {ATTEMPTS} attempts: the store refuses every swap"
         )
 
-    def _add_copy(self, held: _Stamped, ttl: float) -> tuple[str, str, _Stamped]:
-        fresh = _Stamped(held.created, self._now, held.content)
+    def _add_copy(self, held: Stamped, ttl: float) -> tuple[str, str, Stamped]:
+        fresh = Stamped(held.created, self._now, held.content)
         for _ in range(ATTEMPTS):
             identifier = os.urandom(ID_BYTES).hex()
             key = _key_of(identifier)
@@ -310,13 +266,13 @@ class StoredRecord:
     def _end_one(self, key: str, raw: bytes) -> tuple[str, bytes] | None:
         """End the record. Where a rotation has left a pointer in its place: what it points at, which is next."""
         for attempt in range(ATTEMPTS):
-            pointer = _Pointer.read(raw)
+            pointer = Pointer.read(raw)
             if pointer is not None:
                 there = self._store.get(pointer.target)
                 self._store.delete(key)
                 return None if there is None else (pointer.target, there)
             # The swap first: a bare delete could take away the pointer of a rotation and leave its session alive.
-            if self._store.swap(key, raw, _ENDED, self._limits.idle):
+            if self._store.swap(key, raw, ENDED, self._limits.idle):
                 break
             now_there = self._store.get(key)
             if now_there is None:
@@ -326,7 +282,7 @@ class StoredRecord:
         self._store.delete(key)
         return None
 
-    def _hold(self, identifier: str, key: str, held: _Stamped | None) -> None:
+    def _hold(self, identifier: str, key: str, held: Stamped | None) -> None:
         self._identifier = identifier
         self._key = key
         self._held = held
