@@ -213,7 +213,7 @@ def test_a_head_comes_back_as_it_was(pairs, received, length):
     back = Head.from_bytes("address", head.to_bytes("address"))
     assert back.fields == pairs
     assert (back.received, back.initial_age, back.lifetime) == (head.received, head.initial_age, head.lifetime)
-    assert (back.must_validate, back.explicit, back.hit_fields) == (head.must_validate, head.explicit, head.hit_fields)
+    assert (back.stale_at, back.explicit, back.hit_fields) == (head.stale_at, head.explicit, head.hit_fields)
     assert (back.body.name, back.body.length, back.body.checksum, back.body.until) == ("n", length, 7, 9)
     assert Head.from_bytes("another address", head.to_bytes("address")) is None
     assert Record.from_bytes("address", head.to_bytes("address")) is None
@@ -224,9 +224,10 @@ selections = st.lists(st.lists(names.map(str.lower), max_size=3).map(tuple), max
 
 @given(selections, st.lists(st.sampled_from(["-", "a" * 32, "b" * 32]), unique=True).map(tuple))
 def test_a_record_comes_back_as_it_was(selections, variants):
-    record = Record("g", 5, selections, variants)
+    record = Record("g", 7, 5, selections, variants)
     back = Record.from_bytes("address", record.to_bytes("address"))
-    assert (back.generation, back.until, back.selections, back.variants) == ("g", 5, selections, variants)
+    assert (back.generation, back.serial, back.until) == ("g", 7, 5)
+    assert (back.selections, back.variants) == (selections, variants)
 
 
 @given(st.binary(max_size=200))

@@ -14,6 +14,8 @@ from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from middleware.caching.policy import Fields
 
 VERSION = "wsgi-middleware cache 1"
@@ -22,25 +24,35 @@ VERSION = "wsgi-middleware cache 1"
 class Record:
     """What is known of a URL. Without it nothing stored of the URL counts; deleting it purges them all.
 
-    `generation`: an opaque text; what is stored belongs to one. `until`: when the store may forget the record.
-    `selections`: the lists of field names by which its answers were selected. `variants`: what is stored, oldest first.
+    `generation`: an opaque text; what is stored belongs to one. `serial`: counts what was stored, so that whoever meets
+    the same record again knows that nothing has changed. `until`: when the store may forget it. `selections`: the lists
+    of field names by which its answers were selected. `variants`: what is stored, oldest first.
+
+    `found` is no part of the record: what was found with it, by variant, in this process.
     """
 
-    __slots__ = ("generation", "selections", "until", "variants")
+    __slots__ = ("found", "generation", "selections", "serial", "until", "variants")
 
     def __init__(
-        self, generation: str, until: int, selections: tuple[tuple[str, ...], ...] = (), variants: tuple[str, ...] = ()
+        self,
+        generation: str,
+        serial: int,
+        until: int,
+        selections: tuple[tuple[str, ...], ...] = (),
+        variants: tuple[str, ...] = (),
     ) -> None:
         self.generation = generation
+        self.serial = serial
         self.until = until
         self.selections = selections
         self.variants = variants
+        self.found: dict[str, Any] = {}
 
     def to_bytes(self, address: str) -> bytes:
         """A ValueError where a field name of an application's Vary is no latin-1 text."""
         selections = ";".join([",".join(names) for names in self.selections])
-        lines = (self.generation, str(self.until), str(len(self.selections)), selections, ",".join(self.variants))
-        return _sealed("record", address, lines)
+        numbers = f"{self.serial} {self.until} {len(self.selections)}"
+        return _sealed("record", address, (self.generation, numbers, selections, ",".join(self.variants)))
 
     @staticmethod
     def from_bytes(address: str, data: bytes) -> Record | None:
@@ -48,9 +60,10 @@ class Record:
         try:
             if lines is None:
                 return None
-            generation, until, count, selections, variants = lines
-            names = [tuple(part.split(",")) if part else () for part in selections.split(";")] if int(count) else []
-            return Record(generation, int(until), tuple(names), tuple(variants.split(",")) if variants != "" else ())
+            generation, numbers, selections, variants = lines
+            serial, until, count = map(int, numbers.split(" "))
+            names = [tuple(part.split(",")) if part else () for part in selections.split(";")] if count else []
+            return Record(generation, serial, until, tuple(names), tuple(variants.split(",")) if variants else ())
         except ValueError:
             return None
 
@@ -77,7 +90,7 @@ class Head:
     `generation`: of its URL's record. `status`, `fields`: as they will be sent, but for Age and Cache-Status;
     `hit_fields`: those of a hit that was not validated, `not_modified_fields`: those of a 304. `received`: when the
     application gave it. `lifetime`, `initial_age`: see `Said`. `explicit`: the application said how long it is fresh.
-    `must_validate`: never reused without asking.
+    `stale_at`: the time from which it is only reused after asking, or always where it says so.
     """
 
     __slots__ = (
@@ -91,9 +104,9 @@ class Head:
         "initial_age",
         "last_modified",
         "lifetime",
-        "must_validate",
         "not_modified_fields",
         "received",
+        "stale_at",
         "status",
     )
 
@@ -110,7 +123,8 @@ class Head:
         self.initial_age = said.initial_age
         self.explicit = said.lifetime is not None
         self.lifetime = said.lifetime or 0
-        self.must_validate = said.must_validate
+        never = said.must_validate or self.lifetime <= self.initial_age
+        self.stale_at = float("-inf") if never else received + self.lifetime - self.initial_age
         withheld = said.withheld
         self.hit_fields = [pair for pair in fields if pair[0].lower() not in withheld] if withheld else fields
         self.not_modified_fields = without_body(self.hit_fields)
@@ -125,10 +139,6 @@ class Head:
     def can_be_validated(self) -> bool:
         """Whether the application can be asked if it still holds."""
         return self.status[:3] == "200" and (self.etag is not None or self.last_modified is not None)
-
-    def is_fresh(self, now: float) -> bool:
-        """Whether it may answer without asking the application."""
-        return self.lifetime > self.age(now) and not self.must_validate
 
     def satisfies(self, if_none_match: str | None, if_modified_since: str | None, now: float) -> bool:
         """Whether a client that sends these has it already: the answer is 304."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from middleware.caching.entry import Head, StoredBody, checksum
 from middleware.caching.keys import is_private
-from middleware.caching.policy import DAY, FAILURES, Said, declared_length, kept, may_store, updated
+from middleware.caching.policy import DAY, FAILURES, Said, declared_length, is_worth_reading, kept, may_store, updated
 from middleware.caching.shelf import new_name
 
 TYPE_CHECKING = False
@@ -113,7 +113,6 @@ class Filling:
         self._chunks = []
         self._size = 0
         self._status = response.status
-        self._declared = declared_length(response.headers)
         self._said = self._storable(response.status, response.headers, now)
         found = self._found
         if self._said is None and found is not None and found.head is not None and response.code not in FAILURES:
@@ -123,7 +122,10 @@ class Filling:
             response.add("Cache-Status", f"{self._label}; fwd={self._reason}{stored}")
 
     def _storable(self, status: str, fields: Fields, now: float) -> Said | None:
-        if is_private(self._environ) or (self._declared is not None and not 0 <= self._declared <= self._max_object):
+        if not is_worth_reading(fields) or is_private(self._environ):
+            return None
+        self._declared = declared_length(fields)
+        if self._declared is not None and not 0 <= self._declared <= self._max_object:
             return None
         said = Said(fields, self._asked_at, now)
         with_cookie = bool(self._original.get("HTTP_COOKIE"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from middleware.caching.keys import key_of, urls_meant
+from middleware.caching.keys import urls_meant
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.caching.keys import Key
     from middleware.caching.shelf import Shelf
 
 
@@ -17,8 +18,7 @@ class Cache:
 
     __slots__ = ("_base", "_shelf")
 
-    def __init__(self, shelf: Shelf, environ: WSGIEnvironment) -> None:
-        key = key_of(environ)
+    def __init__(self, shelf: Shelf, key: Key | None) -> None:
         self._shelf = shelf
         self._base = None if key is None else key.url
 

@@ -7,7 +7,7 @@ from time import time
 from middleware.caching.filling import Filling
 from middleware.caching.handle import Cache
 from middleware.caching.keys import is_private, key_of, urls_meant
-from middleware.caching.shelf import Shelf
+from middleware.caching.shelf import Found, Shelf
 from middleware.errors import ConfigurationError
 from middleware.headers import directives, etag_matches, quoted
 from middleware.wsgi import Response, forward
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from middleware.caching.entry import Head
     from middleware.caching.keys import Key
-    from middleware.caching.shelf import Found
     from middleware.stores.base import Store
     from middleware.wsgi import Ending
 
@@ -70,24 +69,22 @@ class CacheMiddleware:
             return self._pass_other_method(environ, start_response)
         key = key_of(environ)
         if key is None or key.bypass or is_private(environ):
-            return self._pass_on(environ, start_response, "bypass")
+            return self._pass_on(key, environ, start_response, "bypass")
         now = self._clock()
-        found = self._shelf.find(environ, key)
-        if found is not None and found.head is not None and found.head.is_fresh(now):
-            answer = self._answer(found, environ, start_response, now)
+        found = self._shelf.find(environ, key, now)
+        if found is not None and found.head is not None and now < found.head.stale_at:
+            answer = self._answer(found, found.head, environ, start_response, now)
             if answer is not None:
                 return answer
-            found.head = None
+            found = Found(found.record)
         if method == "HEAD":
-            return self._pass_on(environ, start_response, _reason(found))
+            return self._pass_on(key, environ, start_response, _reason(found))
         return self._fetch(key, found, environ, start_response, now)
 
     def _answer(
-        self, found: Found, environ: WSGIEnvironment, start_response: StartResponse, now: float
+        self, found: Found, head: Head, environ: WSGIEnvironment, start_response: StartResponse, now: float
     ) -> Iterable[bytes] | None:
         """Answer from the store; None where the body is gone."""
-        head = found.head
-        assert head is not None
         age = int(head.age(now))
         chunks: list[bytes] = []
         given, since = environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
@@ -106,9 +103,11 @@ class CacheMiddleware:
         start_response(status, fields)
         return chunks
 
-    def _pass_on(self, environ: WSGIEnvironment, start_response: StartResponse, reason: str) -> Iterable[bytes]:
+    def _pass_on(
+        self, key: Key | None, environ: WSGIEnvironment, start_response: StartResponse, reason: str
+    ) -> Iterable[bytes]:
         """Leave the answer to the application, and keep nothing of it."""
-        environ["middleware.cache"] = Cache(self._shelf, environ)
+        environ["middleware.cache"] = Cache(self._shelf, key)
         if self._label is None:
             return self.app(environ, start_response)
         status = f"{self._label}; fwd={reason}"
@@ -118,8 +117,8 @@ class CacheMiddleware:
         """Leave the answer to the application; one that succeeds in changing something invalidates what is stored."""
         key = key_of(environ)
         if key is None or environ.get("REQUEST_METHOD") in _SAFE:
-            return self._pass_on(environ, start_response, "method")
-        environ["middleware.cache"] = Cache(self._shelf, environ)
+            return self._pass_on(key, environ, start_response, "method")
+        environ["middleware.cache"] = Cache(self._shelf, key)
         shelf = self._shelf
         changed: set[str] = set()
 
@@ -154,11 +153,11 @@ class CacheMiddleware:
         if key.canonical and not refused:
             record = found.record if found is not None else shelf.record_for(key.url, now)
         if record is None:
-            return self._pass_on(environ, start_response, reason)
+            return self._pass_on(key, environ, start_response, reason)
         filling = Filling(
             shelf, self._clock, self._max_object, self._label, key, record.generation, found, environ, now, reason
         )
-        environ["middleware.cache"] = Cache(shelf, environ)
+        environ["middleware.cache"] = Cache(shelf, key)
         head = None if found is None else found.head
         if head is not None and head.can_be_validated and (head.explicit or not filling.personal):
             assert found is not None

@@ -45,6 +45,8 @@ _NEEDED = frozenset(
 _NOT_UPDATED = frozenset((*_OF_ONE_CONNECTION, "content-length", "content-encoding", "content-range"))
 # What a 304 leaves out: it describes a body that is not sent (RFC 9110, section 15.4.5).
 _NOT_IN_304 = frozenset(("content-type", "content-length", "content-encoding", "content-language", "content-range"))
+# Without one of these an answer is neither fresh nor able to be validated.
+_DECLARING = ("cache-control", "etag", "expires", "last-modified")
 _NO_TOKEN = frozenset('";=')
 
 
@@ -110,6 +112,12 @@ class Said:
         if name == "s-maxage":
             return seconds(directives.get(name)) is not None
         return name in directives and directives[name] is None
+
+
+def is_worth_reading(fields: Fields) -> bool:
+    """Whether an answer could be stored at all: a first look, which spares most of what pages for one user cost."""
+    names = {name.lower() for name, _ in fields}
+    return not names.isdisjoint(_DECLARING) and "set-cookie" not in names
 
 
 def may_store(status: str, said: Said, *, authorized: bool, with_cookie: bool) -> bool:

@@ -39,10 +39,11 @@ _said_alone = False
 class Found:
     """What is stored for a request: its URL's record, and the head that fits, with its address, if there is one."""
 
-    __slots__ = ("address", "head", "record")
+    __slots__ = ("address", "head", "record", "variant")
 
-    def __init__(self, record: Record, address: str, head: Head | None) -> None:
+    def __init__(self, record: Record, variant: str = "", address: str = "", head: Head | None = None) -> None:
         self.record = record
+        self.variant = variant
         self.address = address
         self.head = head
 
@@ -55,23 +56,30 @@ class Shelf:
         memory = sys.modules.get("middleware.stores.memory")
         self._in_process = memory is not None and isinstance(store, memory.MemoryStore)
         self._records = _Memo(_DECODED)
-        self._heads = _Memo(_DECODED)
         self._bodies = _Memo(_VERIFIED)
         self._failures = 0
         self._rests_until = 0.0
         self._told = float("-inf")
 
-    def find(self, environ: WSGIEnvironment, key: Key) -> Found | None:
+    def find(self, environ: WSGIEnvironment, key: Key, now: float) -> Found | None:
         """What is stored for this request, or None where nothing is known of its URL."""
         record = self._record(key.url)
         if record is None:
             return None
         for names in record.selections:
-            address = _head_address(key.url, variant(environ, key.seen, names))
+            chosen = variant(environ, key.seen, names)
+            known = record.found.get(chosen)
+            if known is not None and now < known.head.stale_at:
+                # The record says that nothing has changed: a third of what a hit costs is saved.
+                found: Found = known
+                return found
+            address = _head_address(key.url, chosen)
             head = self._head(address)
             if head is not None and head.generation == record.generation:
-                return Found(record, address, head)
-        return Found(record, "", None)
+                found = record.found[chosen] = Found(record, chosen, address, head)
+                self._records.size += 2000  # about; what is found goes when the record does
+                return found
+        return Found(record)
 
     def body(self, found: Found) -> bytes | None:
         """The body of the head that was found; None where it is gone or damaged, and the entry is removed then."""
@@ -97,7 +105,7 @@ class Shelf:
         Nothing can be stored without it. None where the store does not answer.
         """
         address = _record_address(url)
-        record = Record(new_name(), int(now) + LONGEST_CALL)
+        record = Record(new_name(), 0, int(now) + LONGEST_CALL)
         if self._add(address, record.to_bytes(address), LONGEST_CALL):
             return record
         return self._record(url)
@@ -136,6 +144,7 @@ class Shelf:
             until = int(now + ttl)
             changed = Record(
                 record.generation,
+                record.serial + 1,
                 until + 3600 if until > record.until else record.until,
                 record.selections if names in record.selections else selections,
                 tuple(variants[-MAX_VARIANTS:]),
@@ -151,14 +160,15 @@ class Shelf:
         self._delete(address)
 
     def _change(self, url: str, record: Record, changed: Record, now: float) -> bool:
-        """Whether the record of a URL is, or now becomes, `changed`."""
+        """Put one record of a URL in the place of another, if that one still stands."""
         address = _record_address(url)
         old, new = record.to_bytes(address), changed.to_bytes(address)
-        return old == new or self._swap(address, old, new, max(1.0, changed.until - now))
+        return self._swap(address, old, new, max(1.0, changed.until - now))
 
     def remove(self, found: Found) -> None:
         """Remove the head that was found, and its body."""
         assert found.head is not None
+        found.record.found.pop(found.variant, None)
         self._delete(found.address)
         self.forget_body(found.head)
 
@@ -211,15 +221,9 @@ class Shelf:
         data = self._get(address)
         if data is None:
             return None
-        known = self._heads.get(address)
-        if known is not None and known[0] == data:
-            head: Head = known[1]
-            return head
         decoded = Head.from_bytes(address, data)
         if decoded is None:
             self._delete(address)
-        else:
-            self._heads.put(address, (data, decoded), len(data))
         return decoded
 
     def _resting(self) -> bool:
@@ -288,22 +292,22 @@ class _Memo:
     No lock: threads that count at the same moment make the bound a little less exact, and nothing else.
     """
 
-    __slots__ = ("_items", "_limit", "_size", "get")
+    __slots__ = ("_items", "_limit", "get", "size")
 
     def __init__(self, limit: int) -> None:
         self._items: dict[str, Any] = {}
         self._limit = limit
-        self._size = 0
+        self.size = 0
         self.get = self._items.get
 
     def put(self, name: str, value: object, size: int) -> None:
         size += 500  # the objects round it
-        if self._size + size > self._limit:
+        if self.size + size > self._limit:
             self._items.clear()
-            self._size = 0
+            self.size = 0
         if size <= self._limit:
             self._items[name] = value
-            self._size += size
+            self.size += size
 
 
 def new_name() -> str:
