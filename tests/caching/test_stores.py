@@ -202,6 +202,52 @@ def test_what_is_replaced_leaves_nothing_behind():
     assert len(store.data) == 3
 
 
+def test_variants_that_had_to_go_leave_nothing_behind():
+    store = Plain()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60", "Vary: X")
+    for number in range(100):
+        site.ask(headers={"X": str(number)})
+    assert len(store.data) == 1 + 64 + 64
+
+
+def test_the_variant_that_was_stored_longest_ago_goes_first():
+    site = Site()
+    site.answers("Cache-Control: max-age=10", "Vary: X")
+    for number in range(64):
+        site.ask(headers={"X": str(number)})
+    site.ask(at=11, headers={"X": "0"})
+    site.ask(headers={"X": "new"})
+    assert site.is_hit(headers={"X": "0"})
+
+
+def test_two_answers_at_once_leave_one_behind():
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "max-age=60")])
+        if not inside:
+            inside.append(1)
+            ask(site.cache, "/a")
+        return [b"inner" if len(inside) == 2 else b"outer"]
+
+    inside = []
+    store = Plain()
+    site = Site(store=store, app=app)
+    assert site.ask().body == b"outer"
+    assert len(store.data) == 3
+
+
+def test_a_change_that_another_process_stored_is_seen_here():
+    one = Site(store=Plain())
+    one.answers("Cache-Control: max-age=60", body=b"old")
+    one.ask()
+    assert one.is_hit()
+    other = Site(store=one.store)
+    other.now = one.now + 61  # its clock is ahead
+    other.answers("Cache-Control: max-age=600", body=b"new")
+    other.ask(at=61)
+    assert one.ask(at=1).body == b"new"
+
+
 text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
 names = st.from_regex(r"[A-Za-z-]{1,9}", fullmatch=True)
 fields = st.lists(st.tuples(names, text), max_size=6)

@@ -166,8 +166,6 @@ class Filling:
         stored_body = StoredBody(new_name(), self._size, checksum(body), until)
         head = Head(self._generation, self._status, self._fields, said, self._received_at, stored_body)
         self._keep(said, head, body, now)
-        if self._found is not None and self._found.head is not None:
-            self._shelf.forget_body(self._found.head)
 
     def update(self, found: Found, head: Head, body: bytes, fields: Fields, now: float) -> tuple[Head, bool]:
         """The stored head after a 304 with these fields, and whether it is stored so (RFC 9111, section 4.3.4)."""
@@ -177,7 +175,7 @@ class Filling:
         stored = kept(merged, now)
         until = int(now + said.useful_for(status))
         stored_body = head.body if until <= head.body.until else head.body.kept_until(until + DAY)
-        sent = [pair for pair in merged if pair[0].lower() != "age"]
+        sent = [pair for pair in merged if pair[0].lower() != "age"] if stored is None else stored
         fresh = Head(head.generation, head.status, sent, said, now, stored_body)
         if said.forbidden:
             self._shelf.remove(found)

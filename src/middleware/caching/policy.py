@@ -203,9 +203,7 @@ def selecting_value(name: str, value: str | None) -> str | None:
 
 def kept(fields: Fields, now: float) -> Fields | None:
     """The fields of an answer that are stored with it, a Date among them; None where one could not be sent again."""
-    named_by_connection = {
-        member.lower() for name, value in fields if name.lower() == "connection" for member in members(value)
-    }
+    named_by_connection = _named_by_connection(fields)
     if not _NEEDED.isdisjoint(named_by_connection):
         return None
     left_out = _NOT_KEPT | named_by_connection
@@ -216,6 +214,11 @@ def kept(fields: Fields, now: float) -> Fields | None:
     if not any(name.lower() == "date" for name, _ in stored):
         stored.append(("Date", http_date(now)))
     return stored
+
+
+def _named_by_connection(fields: Fields) -> set[str]:
+    """The fields that Connection makes those of one connection too."""
+    return {member.lower() for name, value in fields if name.lower() == "connection" for member in members(value)}
 
 
 def is_latin_1(text: str) -> bool:
@@ -229,7 +232,8 @@ def is_latin_1(text: str) -> bool:
 
 def updated(stored: Fields, new: Fields, now: float) -> Fields:
     """Stored fields after a 304 confirmed them: each field of the 304 replaces all lines of its name."""
-    new = [(name, value) for name, value in new if name.lower() not in _NOT_UPDATED]
+    left_out = _NOT_UPDATED | _named_by_connection(new)
+    new = [(name, value) for name, value in new if name.lower() not in left_out]
     if not any(name.lower() == "date" for name, _ in new):
         new.append(("Date", http_date(now)))
     replaced = {name.lower() for name, _ in new}

@@ -131,15 +131,16 @@ class Shelf:
             return
         chosen = variant(environ, key.seen, names)
         address = _head_address(key.url, chosen)
+        before = self._head(address) if chosen in record.variants else None
         if body and not self._set(_body_address(head.body.name), body, head.body.until - now):
             return
         if not self._set(address, head.to_bytes(address), ttl):
             return
+        if before is not None and before.body.name != head.body.name:
+            self.forget_body(before)
         for _ in range(_ATTEMPTS):
             matched = {variant(environ, key.seen, other) for other in record.selections if other != names}
-            variants = [name for name in record.variants if name not in matched]
-            if chosen not in variants:
-                variants.append(chosen)
+            others = [name for name in record.variants if name != chosen and name not in matched]
             selections = (names, *[other for other in record.selections if other != names])[:MAX_SELECTIONS]
             until = int(now + ttl)
             changed = Record(
@@ -147,17 +148,24 @@ class Shelf:
                 record.serial + 1,
                 until + 3600 if until > record.until else record.until,
                 record.selections if names in record.selections else selections,
-                tuple(variants[-MAX_VARIANTS:]),
+                (*others[1 - MAX_VARIANTS :], chosen),
             )
             if self._change(key.url, record, changed, now):
                 for name in {*record.variants} - {*changed.variants}:
-                    self._delete(_head_address(key.url, name))
+                    self._forget(_head_address(key.url, name))
                 return
             latest = self._record(key.url)
             if latest is None or latest.generation != head.generation:
-                break
+                break  # it was purged, and what was just stored counts no more
             record = latest
+        self._forget(address)
+
+    def _forget(self, address: str) -> None:
+        """Remove a head and its body."""
+        head = self._head(address)
         self._delete(address)
+        if head is not None:
+            self.forget_body(head)
 
     def _change(self, url: str, record: Record, changed: Record, now: float) -> bool:
         """Put one record of a URL in the place of another, if that one still stands."""
