@@ -63,7 +63,9 @@ class Verifier:
 
     def remembered(self, credentials: str) -> Identity | None:
         """Whose credentials these are, if they were right within the last minute and the account has not changed."""
-        known = self._remembered.get(self._digest(credentials))
+        digest = self._started.copy()  # as `_digest` does, 0.1 us faster where every request comes by
+        digest.update(credentials.encode("utf-8", "surrogatepass"))
+        known = self._remembered.get(digest.digest())
         if known is None:
             return None
         account, bare, until, identity = known
