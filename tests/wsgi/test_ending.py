@@ -1,0 +1,191 @@
+"""`end` is told once, in every ending, how it ended; `watch` sees what was handed on."""
+
+from __future__ import annotations
+
+import pytest
+from asking import make_environ
+from wsgi_layers import PLAIN, AmendsAndWatches, Body, Ends, Watches, answering
+
+from middleware.testing import serve
+from middleware.wsgi import forward
+
+
+def ended(app, layer=Watches, **how):
+    """(completed, gone, error) and what was seen, for one request."""
+    environ = make_environ(method=how.pop("method", "GET"))
+    watches = layer(app)
+    received = serve(watches, environ, **how)
+    return watches.ending, watches.seen, received
+
+
+def generator(environ, start_response):
+    start_response("200 OK", list(PLAIN))
+    yield b"one,"
+    yield b"two"
+
+
+def writer(environ, start_response):
+    start_response("200 OK", list(PLAIN))(b"one,")
+    return [b"two"]
+
+
+BODIES = {
+    "list": answering([b"one,", b"two"]),
+    "tuple": answering((b"one,", b"two")),
+    "keys": answering({b"one,": 1, b"two": 2}.keys()),
+    "generator": generator,
+    "writer": writer,
+}
+every_body = pytest.mark.parametrize("name", [*BODIES, "iterator"])
+
+
+def app_of(name):
+    return answering(Body()) if name == "iterator" else BODIES[name]
+
+
+@every_body
+@pytest.mark.parametrize("layer", [Watches, Ends, AmendsAndWatches])
+def test_an_answer_that_was_taken_whole_is_completed(name, layer):
+    ending, seen, received = ended(app_of(name), layer)
+    assert (ending.completed, ending.gone, ending.error, ending.by_descriptor) == (True, False, None, 0)
+    assert received.body == b"one,two"
+    assert b"".join(seen) == (b"" if layer is Ends else b"one,two")
+
+
+@every_body
+def test_a_client_that_leaves_is_gone(name):
+    ending, seen, _ = ended(app_of(name), leave_after=1)
+    assert (ending.completed, ending.gone, ending.error) == (False, True, None)
+    assert b"".join(seen) == (b"one,two" if name == "writer" else b"one,")
+
+
+@every_body
+def test_a_body_that_nobody_iterated_is_gone(name):
+    ending, seen, _ = ended(app_of(name), leave_after=0)
+    assert (ending.completed, ending.gone, ending.error) == (False, True, None)
+    assert seen == ([b"one,"] if name == "writer" else [])
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body"),
+    [("HEAD", "200 OK", [b"one"]), ("GET", "204 No Content", []), ("GET", "304 Not Modified", Body([]))],
+)
+def test_an_answer_that_has_no_body_is_completed_though_nobody_iterates(method, status, body):
+    ending, _, _ = ended(answering(body, status), method=method, leave_after=0)
+    assert (ending.completed, ending.gone, ending.error) == (True, False, None)
+
+
+def test_an_error_in_the_call_ends_it():
+    error = ValueError("bug")
+
+    def app(environ, start_response):
+        raise error
+
+    ending, seen, received = ended(app)
+    assert (ending.completed, ending.gone, ending.error) == (False, False, error)
+    assert received.error is error
+    assert seen == []
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), KeyboardInterrupt(), SystemExit(1)])
+def test_an_error_in_the_body_ends_it(error):
+    body = Body([b"one"], error)
+    ending, seen, received = ended(answering(body))
+    assert (ending.completed, ending.gone, ending.error) == (False, False, error)
+    assert received.error is error
+    assert (seen, body.closed) == ([b"one"], 1)
+
+
+def test_an_error_in_close_ends_what_was_completed():
+    error = OSError("disk")
+    ending, _, received = ended(answering(Body(close_error=error)))
+    assert (ending.completed, ending.gone, ending.error) == (True, False, error)
+    assert received.error is error
+
+
+def test_the_first_error_is_the_one_that_is_told():
+    error = ValueError("bug")
+    ending, _, _ = ended(answering(Body(error=error, close_error=OSError("disk"))))
+    assert ending.error is error
+
+
+def test_the_end_comes_after_close():
+    order = []
+
+    class Closing(Body):
+        def close(self):
+            order.append("closed")
+
+    def layer(environ, start_response):
+        return forward(answering(Closing()), environ, start_response, end=lambda _: order.append("ended"))
+
+    serve(layer)
+    assert order == ["closed", "ended"]
+
+
+def test_the_end_comes_once_however_often_the_server_closes():
+    layer = Watches(answering(Body()))
+    result = layer(make_environ(), lambda *_: None)
+    result.close()
+    result.close()
+    assert len(layer.endings) == 1
+
+
+def test_a_write_that_fails_counts_nothing_and_means_that_the_client_is_gone():
+    def app(environ, start_response):
+        write = start_response("200 OK", list(PLAIN))
+        write(b"one")
+        write(b"two")
+
+    sent = []
+
+    def start_response(status, headers, exc_info=None):
+        def write(data):
+            if sent:
+                raise BrokenPipeError
+            sent.append(data)
+
+        return write
+
+    layer = Watches(app)
+    with pytest.raises(BrokenPipeError):
+        layer(make_environ(), start_response)
+    assert layer.seen == [b"one"]
+    assert layer.ending.gone
+    assert isinstance(layer.ending.error, BrokenPipeError)
+
+
+def test_empty_chunks_are_handed_on_and_not_watched():
+    ending, seen, received = ended(answering([b"", b"one", b"", b"two", b""]))
+    assert seen == [b"one", b"two"]
+    assert received.yielded == 5
+    assert ending.completed
+
+
+@every_body
+def test_an_error_of_watch_is_the_error_of_the_answer(name):
+    endings = []
+
+    def watch(chunk):
+        raise KeyError("watch")
+
+    def layer(environ, start_response):
+        return forward(app_of(name), environ, start_response, watch=watch, end=endings.append)
+
+    received = serve(layer)
+    assert isinstance(received.error, KeyError)
+    assert [(ending.completed, ending.error) for ending in endings] == [(False, received.error)]
+
+
+def test_an_ending_shows_what_it_is():
+    ending, _, _ = ended(answering([b"one"]))
+    assert repr(ending) == "<Ending completed=True gone=False error=None>"
+
+
+def test_nested_layers_each_see_all_of_it():
+    inner = Watches(generator)
+    outer = AmendsAndWatches(inner)
+    assert serve(outer).body == b"one,two"
+    assert inner.seen == outer.seen == [b"one,", b"two"]
+    assert inner.ending.completed
+    assert outer.ending.completed
