@@ -14,7 +14,7 @@ from middleware.errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class AccountLike(Protocol):
         """Anything with a `hash` and `roles`; `disabled` and `name` are looked at where they exist."""
@@ -100,9 +100,8 @@ def account_of(found: Found) -> Account | None:
 
 def finder(users: Users) -> Find:
     """The one function that asks a source. Raises ConfigurationError for what is none."""
-    find = getattr(users, "get", None)
-    if find is None and not isinstance(users, (str, bytes)):
-        find = users
+    source: Any = users
+    find: Find = getattr(source, "get", source)
     if not callable(find) or isinstance(users, type):
         raise ConfigurationError(
             f"users= takes a mapping of names to hashes, Htpasswd(path), or a callable, not {type(users).__name__}"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
         `name` is what rules call it, `auth_type` what the application finds in AUTH_TYPE, `reads` the request header
         fields that it looks at.
+
+        `authenticate` says whose credentials a request has: an Identity, Refused for bad ones, None where they are not
+        of this scheme. It raises Unavailable where that cannot be told now; any other error leaves the layer as it is.
+        `challenge` gives the value of a WWW-Authenticate line.
         """
 
         @property
@@ -28,33 +32,24 @@ if TYPE_CHECKING:
         @property
         def reads(self) -> tuple[str, ...]: ...
 
-        def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
-            """Whose credentials these are; Refused for bad ones; None where they are not of this scheme.
-
-            Raises Unavailable where it cannot be told now. Any other error leaves the layer as it is.
-            """
-
-        def challenge(self, environ: WSGIEnvironment, /) -> str:
-            """The value of a WWW-Authenticate line."""
+        def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None: ...
+        def challenge(self, environ: WSGIEnvironment, /) -> str: ...
 
     class LoginScheme(Scheme, Protocol):
-        """A scheme that keeps a login from one request to the next, and has pages of its own for it."""
+        """A scheme that keeps a login from one request to the next, and has pages of its own for it.
+
+        `pages` are the paths that it serves itself, whatever the rules say. `login_url` is where a person signs in, to
+        come back to this request. `remember` begins a login, and raises LookupError for a user who is not in the source
+        or is disabled; `forget` ends it. `form_token` is what a form that posts to one of the pages holds as `token`.
+        """
 
         @property
-        def pages(self) -> Mapping[str, WSGIApplication]:
-            """The paths that it serves itself, whatever the rules say."""
+        def pages(self) -> Mapping[str, WSGIApplication]: ...
 
-        def login_url(self, environ: WSGIEnvironment, /) -> str:
-            """Where a person signs in, to come back to this request."""
-
-        def remember(self, environ: WSGIEnvironment, user: str, /) -> Identity:
-            """Begin a login. Raises LookupError for a user who is not in the source, or disabled."""
-
-        def forget(self, environ: WSGIEnvironment, /) -> None:
-            """End it."""
-
-        def form_token(self, environ: WSGIEnvironment, /) -> str:
-            """What a form that posts to one of the pages holds as `token`."""
+        def login_url(self, environ: WSGIEnvironment, /) -> str: ...
+        def remember(self, environ: WSGIEnvironment, user: str, /) -> Identity: ...
+        def forget(self, environ: WSGIEnvironment, /) -> None: ...
+        def form_token(self, environ: WSGIEnvironment, /) -> str: ...
 
 
 class Refused:
