@@ -93,6 +93,12 @@ def test_without_a_login_page_a_person_gets_the_challenge():
     assert ask(layer(), "/x", headers=NAVIGATE).code == 401
 
 
+def test_the_login_path_refuses_in_the_same_pages():
+    app = with_login(page=lambda environ, status, reason: f"{status}: {reason}")
+    assert ask(app, "/login", "PUT", {"Accept": BROWSER}).text == "405 Method Not Allowed: wrong method"
+    assert ask(app, "/logout", "POST", {"Accept": BROWSER, "Origin": "null"}).text == "403 Forbidden: cross-site"
+
+
 def test_who_posts_before_signing_in_is_told_that_nothing_was_taken():
     answer = ask(with_login(), "/x", "POST", {"Accept": BROWSER})
     assert "was not taken" in answer.text

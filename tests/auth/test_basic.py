@@ -11,7 +11,7 @@ from auth_helpers import basic, stored, who
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth import Account, AuthMiddleware, Basic, get_identity, optional, require, verification
+from middleware.auth import Account, AuthMiddleware, Basic, allow, get_identity, optional, require, verification
 from middleware.auth.schemes.basic import credentials
 from middleware.errors import ConfigurationError, LayerMissing
 
@@ -166,7 +166,7 @@ def test_remote_user_is_text_or_as_wsgi_has_it():
     assert ask(app, headers=fields).text == f"jäsøn {'jäsøn'.encode().decode('latin-1')} Basic"
 
 
-@pytest.mark.parametrize("rule", [optional("/"), require("/x")])
+@pytest.mark.parametrize("rule", [allow("/"), optional("/"), require("/x")], ids=repr)
 def test_a_preset_user_is_never_believed(rule):
     app = AuthMiddleware(who, Basic(USERS), rules=[rule])
     assert "root" not in ask(app, REMOTE_USER="root", AUTH_TYPE="Basic").text

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urljoin
 import pytest
 from asking import ask
 from auth_helpers import basic, stored, who
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from middleware.auth import AuthMiddleware, Basic, allow, optional, require
@@ -340,6 +340,7 @@ LISTS = [
 WEAKNESS = {"allow": 3, "optional": 2, "require": 1, "deny": 0, "ambiguous": -1}
 
 
+@settings(max_examples=400)
 @given(path=doubtful_paths, rules=st.sampled_from(LISTS))
 @example(path="/pub/%2e%2e/x%2f..%2fpub", rules=B)
 @example(path="/pub/..;/admin", rules=A)

@@ -84,12 +84,12 @@ class AuthMiddleware:
             if rule.kind == "allow":
                 return self.app(environ, start_response)
             if rule is AMBIGUOUS:
-                return self._refuse(environ, "400 Bad Request", "ambiguous request")(environ, start_response)
+                return self.refuse(environ, "400 Bad Request", "ambiguous request")(environ, start_response)
             gate = self._gates[rule]
             found = gate.authenticate(environ)
         except Unavailable as error:
             retry = [("Retry-After", str(error.retry_after))]
-            return self._refuse(environ, "503 Service Unavailable", "unavailable", retry)(environ, start_response)
+            return self.refuse(environ, "503 Service Unavailable", "unavailable", retry)(environ, start_response)
         if isinstance(found, Refused):
             return self._refuse_credentials(environ, gate, found)(environ, start_response)
         identity = found
@@ -100,7 +100,7 @@ class AuthMiddleware:
             self._identify(environ, identity)
         else:
             headers = [gate.vary]
-            return self._refuse(environ, "403 Forbidden", "not allowed", headers)(environ, start_response)
+            return self.refuse(environ, "403 Forbidden", "not allowed", headers)(environ, start_response)
 
         def amend(response: Response) -> None:
             now: Identity | None = environ["middleware.identity"]
@@ -129,6 +129,14 @@ class AuthMiddleware:
         """See `Auth.form_token`."""
         return self._login_scheme().form_token(environ)
 
+    def refuse(
+        self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
+    ) -> Response:
+        """A refusal as this layer draws it, for the pages of its schemes. `reason` is one of docs/auth.md."""
+        from middleware.auth.pages import refusal
+
+        return refusal(environ, status, reason, headers, self._page)
+
     def _login_scheme(self) -> LoginScheme:
         if self._login is None:
             raise RuntimeError("no scheme here keeps a login: add SessionLogin(users) to the schemes of AuthMiddleware")
@@ -147,19 +155,12 @@ class AuthMiddleware:
         environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
         environ["AUTH_TYPE"] = self._auth_types.get(identity.scheme, identity.scheme)
 
-    def _refuse(
-        self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
-    ) -> Response:
-        from middleware.auth.pages import refusal
-
-        return refusal(environ, status, reason, headers, self._page)
-
     def _refuse_credentials(self, environ: WSGIEnvironment, gate: _Gate, refused: Refused) -> Response:
         """Bad credentials are never led to the login page: a browser would go on sending them."""
         if refused.status == 400:
-            return self._refuse(environ, "400 Bad Request", "malformed credentials", [gate.vary])
+            return self.refuse(environ, "400 Bad Request", "malformed credentials", [gate.vary])
         headers = [*gate.challenges(environ), gate.vary]
-        return self._refuse(environ, "401 Unauthorized", "credentials refused", headers)
+        return self.refuse(environ, "401 Unauthorized", "credentials refused", headers)
 
     def _ask_to_sign_in(self, environ: WSGIEnvironment, gate: _Gate) -> Response:
         if gate.login is not None and is_navigation(environ):
@@ -168,7 +169,7 @@ class AuthMiddleware:
             return redirect("302 Found", gate.login.login_url(environ), [gate.vary])
         reason = "login required" if environ["REQUEST_METHOD"] in ("GET", "HEAD") else "nothing was taken"
         headers = [*gate.challenges(environ), gate.vary]
-        return self._refuse(environ, "401 Unauthorized", reason, headers)
+        return self.refuse(environ, "401 Unauthorized", reason, headers)
 
     def _complete(self, environ: WSGIEnvironment, gate: _Gate, response: Response) -> None:
         """Challenges for a 401 of the application that has none."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.auth.forms import Form
+    from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.pages import Page
     from middleware.auth.users import Users
     from middleware.auth.verification import Verifier
@@ -265,6 +266,5 @@ def _from_our_page(environ: WSGIEnvironment) -> bool | None:
 
 
 def _refusal(environ: WSGIEnvironment, status: str, reason: str) -> Response:
-    from middleware.auth.pages import refusal
-
-    return refusal(environ, status, reason, [("Allow", "GET, HEAD, POST")] if status[:3] == "405" else ())
+    layer: AuthMiddleware = environ["middleware.auth"]
+    return layer.refuse(environ, status, reason, [("Allow", "GET, HEAD, POST")] if status[:3] == "405" else ())
