@@ -34,7 +34,8 @@ def take(app: WSGIApplication, environ: WSGIEnvironment) -> TakenResponse:
             error.add_note(f"and then close() of the body raised {another!r}")
         response.exc_info = None
         raise
-    response.body = body.untouched(environ.get("wsgi.file_wrapper")) or body
+    untouched = body.untouched(environ.get("wsgi.file_wrapper"))
+    response.body = body if untouched is None else untouched
     return response
 
 
