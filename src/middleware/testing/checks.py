@@ -16,6 +16,7 @@ Nothing here needs pytest. What is checked, and where PEP 3333 says so, stands b
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -28,9 +29,9 @@ from middleware.testing.witness import Witness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import Any
-    from wsgiref.types import WSGIApplication
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.testing.server import Received
 
@@ -72,24 +73,44 @@ def check_shape(
 ) -> None:
     """Check the layer round one shape, in every situation, alone and between two validators of `wsgiref`."""
     allowed = _Allowed(adds, changes, answers, reads_ahead)
-    for place, checked in _places(shape, wrap):
+    for validated in (False, True) if shape.valid else (False,):
         problems = [
-            f"{shape}, {situation}{place}: {problem}"
+            f"{shape}, {situation}{', between validators' * validated}: {problem}"
             for situation in situations(shape)
-            for problem in run(shape, checked, situation, **entries).problems(allowed)
+            for problem in _problems(shape, wrap, situation, entries, allowed, validated)
         ]
         assert not problems, "\n".join(problems)
+
+
+def _problems(
+    shape: Shape, wrap: Wrap, situation: Situation, entries: dict[str, Any], allowed: _Allowed, validated: bool
+) -> Iterator[str]:
+    if not validated:
+        yield from run(shape, wrap, situation, **entries).problems(allowed)
+        return
+    results: list[Any] = []
+
+    def keep_result(app: WSGIApplication) -> WSGIApplication:
+        def keeping(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            result = app(environ, start_response)
+            results.append(result)
+            return result
+
+        return keeping
+
+    yield from run(shape, lambda app: validator(wrap(keep_result(validator(app)))), situation, **entries).problems(
+        allowed
+    )
+    for result in results:
+        if not result.closed:
+            yield "what the application returned was not closed"
+            with suppress(Exception):
+                result.close()  # else the validator complains once more, when it is collected
 
 
 def run(shape: Shape, wrap: Wrap, situation: Situation = STAYS, **entries: Any) -> Run:
     """One request through `wrap` to an application of this shape."""
     return Run(shape, wrap, situation, entries)
-
-
-def _places(shape: Shape, wrap: Wrap) -> Iterator[tuple[str, Wrap]]:
-    yield "", wrap
-    if shape.valid:
-        yield ", between validators", lambda app: validator(wrap(validator(app)))
 
 
 @dataclass(frozen=True)
