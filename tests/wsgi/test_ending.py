@@ -189,3 +189,38 @@ def test_nested_layers_each_see_all_of_it():
     assert inner.seen == outer.seen == [b"one,", b"two"]
     assert inner.ending.completed
     assert outer.ending.completed
+
+
+def test_the_end_knows_the_head_that_the_server_got():
+    ending, _, _ = ended(generator, AmendsAndWatches)
+    assert ending.head.status == "200 OK"
+    assert ending.head.get("X-Amended") == "yes"
+
+
+def test_the_end_knows_no_head_where_there_was_none():
+    def app(environ, start_response):
+        raise ValueError
+
+    ending, _, _ = ended(app)
+    assert ending.head is None
+
+
+def test_a_head_that_the_server_refused_is_not_the_one_that_the_end_knows():
+    def app(environ, start_response):
+        start_response("200 OK", list(PLAIN))
+        yield b""
+        try:
+            raise ValueError("too late")
+        except ValueError as error:
+            start_response("500 Oops", [], (type(error), error, None))
+
+    def start_response(status, headers, exc_info=None):
+        if exc_info:
+            raise exc_info[1]
+
+    layer = Watches(app)
+    body = layer(make_environ(), start_response)
+    with pytest.raises(ValueError, match="too late"):
+        list(body)
+    body.close()
+    assert layer.ending.head.status == "200 OK"

@@ -54,7 +54,7 @@ class Body:
         first = list(islice(iterator, 1))
         if exchange.head is None:
             raise RuntimeError(f"{exchange.app_name()} gave a body without calling start_response (PEP 3333)")
-        if not exchange.released:
+        if exchange.accepted is None:
             exchange.release(exchange.head)
         exchange.handed_on = True
         if exchange.head.body is None:

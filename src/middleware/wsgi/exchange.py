@@ -24,17 +24,24 @@ class Ending:
     `gone`: the server stopped asking, or its `write()` raised: the client has most likely left.
     `error`: what the application, `amend`, `watch`, a `close()` or the server's `write()` raised, or None.
     `by_descriptor`: bytes of a file that the server took by its descriptor (sendfile), which `watch` cannot see.
+    `head`: the latest status and header fields that the server took, or None.
     """
 
-    __slots__ = ("by_descriptor", "completed", "error", "gone")
+    __slots__ = ("by_descriptor", "completed", "error", "gone", "head")
 
     def __init__(
-        self, completed: bool, gone: bool = False, error: BaseException | None = None, by_descriptor: int = 0
+        self,
+        completed: bool,
+        gone: bool = False,
+        error: BaseException | None = None,
+        by_descriptor: int = 0,
+        head: Response | None = None,
     ) -> None:
         self.completed = completed
         self.gone = gone
         self.error = error
         self.by_descriptor = by_descriptor
+        self.head = head
 
     def __repr__(self) -> str:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
@@ -44,6 +51,7 @@ class Exchange:
     """The head in hand, whether it is gone, what was seen of the body, and what ends it all. `forward` fills it."""
 
     __slots__ = (
+        "accepted",
         "amend",
         "app",
         "completed",
@@ -55,7 +63,6 @@ class Exchange:
         "handed_on",
         "head",
         "left",
-        "released",
         "server_error",
         "server_file_wrapper",
         "server_write",
@@ -73,7 +80,7 @@ class Exchange:
 
     head: Response | None  # the application's latest
     exc_info: ExcInfo | None  # what came with it, until it is released
-    released: bool  # a head was handed to the server, which lets another replace it until a byte has left
+    accepted: Response | None  # the head that the server took; it lets another replace it until a byte has left
     handed_on: bool  # the body is in the server's hands: none can be put in its place
     left: bool  # a byte has left: no head can be replaced any more
     completed: bool  # the last chunk was handed on
@@ -100,7 +107,7 @@ class Exchange:
             self.exc_info = exc_info
             if void is not None:
                 void.close()
-            if self.released:
+            if self.accepted is not None:
                 self.release(self.head)
             return self.write
         finally:
@@ -120,7 +127,7 @@ class Exchange:
                 self.server_write = self.start_response(head.status, head.headers, exc_info)
             finally:
                 exc_info = None  # its traceback holds this frame
-        self.released = True
+        self.accepted = head
 
     def write(self, data: bytes, /) -> None:
         """The `write` that the application gets: the head goes first, the data at once after it."""
@@ -128,7 +135,7 @@ class Exchange:
             return
         head = self.head
         assert head is not None
-        if not self.released:
+        if self.accepted is None:
             self.release(head)
         if head.body is not None:
             return
@@ -227,7 +234,7 @@ class Exchange:
         """How it ended, once it has."""
         error = self.error
         if self.completed:
-            return Ending(True, False, error, self.file[1].by_descriptor if self.file else 0)
+            return Ending(True, False, error, self.file[1].by_descriptor if self.file else 0, self.accepted)
         nothing_due = error is None and self.head is not None and not self.head.may_have_body(self.environ)
         gone = not nothing_due and (error is None or error is self.server_error)
-        return Ending(nothing_due, gone, error)
+        return Ending(nothing_due, gone, error, 0, self.accepted)

@@ -47,8 +47,9 @@ def forward(
     exchange.amend = amend
     exchange.watch = watch
     exchange.end = end
-    exchange.head = exchange.file = exchange.exc_info = exchange.error = exchange.server_error = None
-    exchange.released = exchange.handed_on = exchange.left = exchange.completed = False
+    exchange.head = exchange.accepted = exchange.exc_info = None
+    exchange.file = exchange.error = exchange.server_error = None
+    exchange.handed_on = exchange.left = exchange.completed = False
 
     plain = watch is None and end is None
     body: Iterable[bytes] = ()
@@ -62,11 +63,11 @@ def forward(
             return Body(exchange, body)
         if exchange.exc_info is not None:
             exchange.release(head)
-        elif not exchange.released:  # release(), without the 0.08 us of its call
+        elif exchange.accepted is None:  # release(), without the 0.08 us of its call
             if amend is not None:
                 amend(head)
             exchange.server_write = start_response(head.status, head.headers)
-            exchange.released = True
+            exchange.accepted = head
         if head.body is not None:
             application_body, body = body, ()
             body = exchange.replace(application_body)
