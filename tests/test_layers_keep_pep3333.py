@@ -143,6 +143,11 @@ def test_requests_do_not_disturb_each_other(wrap, adds, changes):
 
 
 @every_layer
+def test_requests_overlap_though_the_server_denies_it(wrap, adds, changes):
+    check_together(wrap, **{"wsgi.multithread": False})
+
+
+@every_layer
 def test_odd_requests_are_answered(wrap, adds, changes):
     refuses_paths_of_two_readings = wrap in (auth_allowing, auth_asking, stack, stack_used)
     check_requests(wrap, answers=refuses_paths_of_two_readings)

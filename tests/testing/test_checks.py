@@ -407,6 +407,22 @@ def test_a_layer_that_keeps_requests_is_found():
         check_together(keeps_requests)
 
 
+def test_a_header_list_that_is_given_twice_is_found():
+    headers = [("Content-Type", "text/plain")]
+
+    def answers_with_one_list(app):
+        def layer(environ, start_response):
+            if environ["PATH_INFO"] != "/same":
+                return app(environ, start_response)
+            start_response("200 OK", headers)
+            return [b"mine"]
+
+        return layer
+
+    with pytest.raises(AssertionError, match="the header list of another answer"):
+        check_together(answers_with_one_list)
+
+
 def test_a_layer_that_trusts_its_input_is_found():
     with pytest.raises(AssertionError, match="Content-Length in words"):
         check_requests(needs_a_number)

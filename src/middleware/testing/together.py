@@ -30,6 +30,7 @@ def check_together(wrap: Wrap, *, answers: bool = False, **entries: Any) -> None
     in_threads(wrap, answers=answers, **entries)
     in_turn(wrap, answers=answers, **entries)
     within_itself(wrap, answers=answers, **entries)
+    gives_fresh_headers(wrap, **entries)
     leaves_no_garbage(wrap, **entries)
 
 
@@ -97,6 +98,19 @@ def within_itself(wrap: Wrap, *, answers: bool = False, **entries: Any) -> None:
         assert rights == [(_status(7), _body(7)), (_status(8), _body(8))], f"inside and outside: {inner}, {received}"
 
 
+def gives_fresh_headers(wrap: Wrap, **entries: Any) -> None:
+    """Check that what a server appends to the header list is not seen in the next answer, cached or not (P24)."""
+
+    def app(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60")])
+        return [b"the same for all"]
+
+    layer = wrap(app)
+    for _ in range(3):
+        received = serve(layer, make_environ("/same", **entries))
+        assert received.header("X-Server") is None, f"the header list of another answer: {received}"
+
+
 def leaves_no_garbage(wrap: Wrap, **entries: Any) -> None:
     """Check that after 30 requests at most one of their objects is still alive (P53)."""
     alive: WeakSet[_Mark] = WeakSet()
@@ -130,6 +144,7 @@ ODD_REQUESTS: dict[str, dict[str, str | None]] = {
     "negative Content-Length": {"CONTENT_LENGTH": "-5"},
     "joined Content-Length": {"CONTENT_LENGTH": "5, 6"},
     "wide digits": {"CONTENT_LENGTH": "\u0665", "HTTP_IF_NONE_MATCH": '"\u2603"'},
+    "HTTP/1.0": {"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"},
     "an unknown method": {"REQUEST_METHOD": "BREW"},
     "headers that lie": {"HTTP_CONTENT_LENGTH": "7", "HTTP_REMOTE_USER": "root", "HTTP_PROXY": "http://x"},
 }  # fmt: skip
