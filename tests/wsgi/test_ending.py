@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from asking import make_environ
 from wsgi_layers import PLAIN, AmendsAndWatches, Body, Ends, Watches, answering
 
 from middleware.testing import serve
+from middleware.testing.witness import Timeout
 from middleware.wsgi import forward
 
 
@@ -87,7 +90,7 @@ def test_an_error_in_the_call_ends_it():
     assert seen == []
 
 
-@pytest.mark.parametrize("error", [ValueError("bug"), KeyboardInterrupt(), SystemExit(1)])
+@pytest.mark.parametrize("error", [ValueError("bug"), SystemExit(1), Timeout()])
 def test_an_error_in_the_body_ends_it(error):
     body = Body([b"one"], error)
     ending, seen, received = ended(answering(body))
@@ -175,6 +178,44 @@ def test_an_error_of_watch_is_the_error_of_the_answer(name):
     received = serve(layer)
     assert isinstance(received.error, KeyError)
     assert [(ending.completed, ending.error) for ending in endings] == [(False, received.error)]
+
+
+def test_an_ending_has_the_head_that_the_server_took():
+    ending, _, received = ended(answering([b"one"]), AmendsAndWatches)
+    assert (ending.head.status, ending.head.headers[:2]) == ("200 OK", received.headers)
+
+
+def test_an_ending_has_no_head_where_none_left():
+    def app(environ, start_response):
+        start_response("200 OK", list(PLAIN))
+        raise ValueError
+
+    ending, _, _ = ended(app)
+    assert ending.head is None
+
+
+def test_an_ending_has_the_head_that_replaced_another():
+    ending, _, _ = ended(restarting_after(b""))
+    assert ending.head.status == "500 Failed"
+
+
+def test_an_ending_has_the_head_that_could_not_be_replaced_any_more():
+    ending, _, received = ended(restarting_after(b"one"))
+    assert isinstance(received.error, ValueError)
+    assert ending.head.status == "200 OK"
+
+
+def restarting_after(chunk):
+    def app(environ, start_response):
+        start_response("200 OK", list(PLAIN))
+        yield chunk
+        try:
+            raise ValueError
+        except ValueError:
+            start_response("500 Failed", list(PLAIN), sys.exc_info())
+        yield b"failed"
+
+    return app
 
 
 def test_an_ending_shows_what_it_is():

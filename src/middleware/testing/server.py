@@ -120,8 +120,11 @@ def serve(
             elif leave_after != 0:
                 visit.iterate(result, leave_after, on_value)
         finally:
-            if hasattr(result, "close"):
-                result.close()
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:  # noqa: BLE001 - reported, as a server does
         received.error = error
     visit.look_back()
@@ -134,7 +137,7 @@ class _Visit:
     def __init__(self, environ: WSGIEnvironment, write: bool) -> None:
         self.received = Received()
         self._no_body = environ["REQUEST_METHOD"] == "HEAD"
-        self._write = self._send_written if write else None
+        self._write = self.send if write else None
         self._sent = False
 
     def forbid(self, wrong: object, what: str) -> None:
@@ -170,11 +173,13 @@ class _Visit:
         self.forbid(not (status[:3].isdigit() and status[3:4] == " " and len(status) > 4), f"a status: {status!r}")
         self.forbid(not _is_field_value(status), f"control characters or no latin-1 in the status: {status!r}")
         self.forbid(type(headers) is not list, "the headers are a list")
-        names = []
+        names: list[str] = []
         for pair in headers:
-            self.forbid(type(pair) is not tuple or len(pair) != 2, f"a header is a tuple of two: {pair!r}")
-            name, value = pair
-            self.forbid(type(name) is not str or type(value) is not str, f"header names and values are str: {pair!r}")
+            wrong = type(pair) is not tuple or len(pair) != 2 or [type(part) for part in pair] != [str, str]
+            self.forbid(wrong, f"a header is a tuple of two str: {pair!r}")
+            if wrong:
+                continue
+            name, value = map(str, pair)
             self.forbid(not name or not TOKEN.issuperset(name), f"a header name is a token: {name!r}")
             self.forbid(not _is_field_value(value), f"control characters or no latin-1 in a header: {pair!r}")
             names.append(name.lower())
@@ -183,10 +188,8 @@ class _Visit:
         self.forbid(names.count("content-length") > 1, "more than one Content-Length")
         self.forbid(names.count("content-type") > 1, "more than one Content-Type")
 
-    def _send_written(self, data: bytes) -> None:
-        self.send(data)
-
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, /) -> None:
+        """A value, yielded or written, goes to the client."""
         self.forbid(type(data) is not bytes, f"the body is bytes: {type(data)}")
         self.forbid(not self.received.status, "a value before start_response")
         if data:

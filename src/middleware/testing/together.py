@@ -115,11 +115,14 @@ def leaves_no_garbage(wrap: Wrap, **entries: Any) -> None:
     """Check that after 30 requests at most one of their objects is still alive (P53)."""
     alive: WeakSet[_Mark] = WeakSet()
     layer = wrap(_numbered)
-    for number in range(30):
+
+    def visit(number: int) -> None:
         mark = _Mark()
         alive.add(mark)
         serve(layer, {**_ask_for(number, entries), "test.mark": mark}, leave_after=number % 3 or None)
-    del mark
+
+    for number in range(30):
+        visit(number)
     gc.collect()
     assert len(alive) <= 1, f"{len(alive)} of 30 requests are still held"
 

@@ -73,13 +73,13 @@ class Exchange:
     app: WSGIApplication
     environ: WSGIEnvironment
     start_response: StartResponse  # the server's
-    server_write: Callable[[bytes], object] | None  # what that returned; set once a head was released
+    server_write: Callable[[bytes], object] | None  # what that returned; set once it accepted a head
     amend: Callable[[Response], object] | None
     watch: Callable[[bytes], object] | None
     end: Callable[[Ending], object] | None
 
     head: Response | None  # the application's latest
-    exc_info: ExcInfo | None  # what came with it, until it is released
+    exc_info: ExcInfo | None  # what came with it, until the server has it
     accepted: Response | None  # the head that the server took; it lets another replace it until a byte has left
     handed_on: bool  # the body is in the server's hands: none can be put in its place
     left: bool  # a byte has left: no head can be replaced any more
@@ -235,6 +235,6 @@ class Exchange:
         error = self.error
         if self.completed:
             return Ending(True, False, error, self.file[1].by_descriptor if self.file else 0, self.accepted)
-        nothing_due = error is None and self.head is not None and not self.head.may_have_body(self.environ)
+        nothing_due = error is None and self.accepted is not None and not self.accepted.may_have_body(self.environ)
         gone = not nothing_due and (error is None or error is self.server_error)
         return Ending(nothing_due, gone, error, 0, self.accepted)

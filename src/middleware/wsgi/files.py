@@ -78,8 +78,8 @@ class WatchedFile:
 
     def _size(self, exchange: Exchange) -> int | None:
         """What a server sends of the file: Content-Length says, else the file's own size."""
-        assert exchange.head is not None
-        declared = exchange.head.get("Content-Length") or ""
+        assert exchange.accepted is not None
+        declared = exchange.accepted.get("Content-Length") or ""
         if declared.isascii() and declared.isdigit():
             return int(declared)
         try:
