@@ -7,7 +7,7 @@ import logging
 import pytest
 from asking import Browser, ask
 
-import middleware.cookies.operator as operator
+from middleware import operators
 from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
 from middleware.errors import ConfigurationError, CookieTooLarge, LayerMissing
 
@@ -18,7 +18,7 @@ HTTPS = {"wsgi.url_scheme": "https"}
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet():
-    operator._said.clear()
+    operators._said.clear()
 
 
 def serve(use, headers=(), **options):

@@ -372,9 +372,9 @@ def act(environ, start_response):
 
 
 def test_ending_a_signed_session_deletes_its_cookie_and_says_once_what_that_means(caplog):
-    import middleware.cookies.operator as operator
+    from middleware import operators
 
-    operator._said.clear()
+    operators._said.clear()
     visitor = Site(secret=SECRET).visitor()
     for _ in range(2):
         visitor(put(user="ann"))

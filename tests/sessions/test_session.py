@@ -642,9 +642,9 @@ def test_the_accessor_names_the_layer_that_is_missing():
 
 
 def test_a_memory_store_under_several_processes_is_said_once(caplog):
-    import middleware.cookies.operator as operator
+    from middleware import operators
 
-    operator._said.clear()
+    operators._said.clear()
     site = Site(store=MemoryStore())
     site.ask(everything)
     assert caplog.records == []
@@ -652,7 +652,7 @@ def test_a_memory_store_under_several_processes_is_said_once(caplog):
         site.ask(lambda session: None, **environ)
     assert len(caplog.records) == 1
     assert "SQLiteStore" in caplog.records[0].getMessage()
-    operator._said.clear()
+    operators._said.clear()
     Site(store=SpyStore()).ask(everything, **{"wsgi.multiprocess": True})
     assert len(caplog.records) == 1
 

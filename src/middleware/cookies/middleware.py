@@ -6,12 +6,12 @@ import time
 
 from middleware.cookies.codec import has_control
 from middleware.cookies.jar import CookieJar
-from middleware.cookies.operator import say_once
 from middleware.cookies.options import CookieOptions
 from middleware.cookies.policy import asks_for_https, hardened, name_of
 from middleware.cookies.signed import SignedValues
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import restricted_to_private
+from middleware.operators import say_once
 from middleware.wsgi import forward
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from middleware.wsgi import Response
 
 KEY = "middleware.cookies"
+LOGGER = "middleware.cookies"
 
 
 def get_cookies(environ: WSGIEnvironment) -> CookieJar:
@@ -108,10 +109,11 @@ class CookieMiddleware:
             line, secure=secure, httponly=options.httponly, samesite=options.samesite, readable=self._readable
         )
         if hard is None:
-            say_once("a Set-Cookie of the application was dropped: it holds a control character")
+            say_once("a Set-Cookie of the application was dropped: it holds a control character", logger=LOGGER)
         elif not https and asks_for_https(line):
             say_once(
                 f"the application sets cookie {name} for https in answer to http: if a proxy in front speaks https, "
-                "say so by secure=True in the cookie options, or let wsgi.url_scheme tell"
+                "say so by secure=True in the cookie options, or let wsgi.url_scheme tell",
+                logger=LOGGER,
             )
         return hard

