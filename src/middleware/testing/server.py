@@ -192,7 +192,7 @@ class _Visit:
         """A value, yielded or written, goes to the client."""
         self.forbid(type(data) is not bytes, f"the body is bytes: {type(data)}")
         self.forbid(not self.received.status, "a value before start_response")
-        if data:
+        if data and type(data) is bytes:
             self._sent = True
             self.received.chunks.append(data)
 
