@@ -21,7 +21,7 @@ from middleware import (
     get_session,
     optional,
 )
-from middleware.testing import SHAPES, check_requests, check_shape, check_together
+from middleware.testing import SHAPES, check_requests, check_shape, check_together, make_environ, serve
 
 SECRET = "a secret that is long enough to be one"
 USERS = {}
@@ -156,3 +156,20 @@ def test_odd_requests_are_answered(wrap, adds, changes):
 def test_sessions_in_sqlite_do_not_disturb_each_other(tmp_path):
     with SQLiteStore(tmp_path / "sessions.db") as store:
         check_together(lambda app: SessionMiddleware(UsesSession(app), store=store))
+
+
+@pytest.mark.parametrize("wrap", [stored_session, cookie_session, stack], ids=lambda wrap: wrap.__name__)
+def test_what_a_head_promises_is_kept_though_the_server_drops_the_body(wrap):
+    """A server under CGI may never close what it was given."""
+
+    def counter(environ, start_response):
+        session = get_session(environ)
+        session["count"] = session.get("count", 0) + 1
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(session["count"]).encode()]
+
+    layer = wrap(counter)
+    heads = []
+    layer(make_environ(), lambda status, headers, exc_info=None: heads.append(headers))
+    (line,) = [value for name, value in heads[0] if name == "Set-Cookie"]
+    assert serve(layer, make_environ(HTTP_COOKIE=line.partition(";")[0])).body == b"2"
