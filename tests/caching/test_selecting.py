@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from asking import ask
 from cached_site import Site
 from hypothesis import given
 from hypothesis import strategies as st
 
+from middleware.caching import CacheMiddleware
 from middleware.caching.keys import canonical_host, framed, key_of, variant
+from middleware.stores import MemoryStore
 
 
 def varying(*vary):
@@ -178,6 +182,25 @@ def test_an_allowed_origin_is_part_of_the_key_whether_vary_says_so_or_not():
     site.ask(headers={"Origin": "https://evil.example"})
     for headers in ({}, {"Origin": "https://good.example"}):
         assert "evil" not in site.ask(headers=headers).header("Access-Control-Allow-Origin")
+
+
+def test_endless_urls_and_fields_do_not_stay_in_memory():
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "max-age=60"), ("Vary", "Accept")])
+        return []
+
+    cache = CacheMiddleware(app, store=MemoryStore(max_bytes=1 << 20))
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            long = f"/{number:0100000}"
+            ask(cache, REQUEST_URI=long, PATH_INFO=long)
+            ask(cache, headers={"Accept": long})
+            ask(cache, headers={"Host": long[1:]})
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 8 << 20
 
 
 TARGETS = [

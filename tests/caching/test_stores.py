@@ -202,6 +202,59 @@ def test_what_is_replaced_leaves_nothing_behind():
     assert len(store.data) == 3
 
 
+def test_what_was_invalidated_leaves_nothing_behind():
+    store = Plain()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60", "Vary: X")
+    for value in "abc":
+        site.ask(headers={"X": value})
+    site.answers(status="204 No Content")
+    site.ask(method="POST")
+    assert store.data == {}
+
+
+def test_an_answer_that_took_the_place_of_another_on_the_way_leaves_nothing_of_it_behind():
+    class Interrupted(Plain):
+        """Another thread stores its answer while this one stores its own."""
+
+        def set(self, key, value, ttl=None):
+            super().set(key, value, ttl)
+            if value == b"answer 1":
+                site.ask()
+
+    store = Interrupted()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60")
+    site.ask()
+    assert site.calls == 2
+    assert sorted(name.split()[1] for name in store.data) == ["body", "head", "url"]
+    assert site.is_hit()
+
+
+def test_an_answer_that_was_replaced_while_it_was_read_takes_nothing_new_with_it():
+    class Interrupted(Plain):
+        """Another process replaces what was found before its body is read."""
+
+        replaced = None
+
+        def get(self, key):
+            if self.replaced and key.startswith("cache body"):
+                replaced, self.replaced = self.replaced, None
+                self.data = replaced
+            return super().get(key)
+
+    store = Interrupted()
+    site = cached(store)
+    old = dict(store.data)
+    other = Site(store=store)
+    other.answers("Cache-Control: max-age=60", "Vary: X", body=b"new")
+    other.ask(at=61)
+    store.data, store.replaced = old, dict(store.data)
+    site.answers(body=b"made anew, and not to be stored")
+    assert site.ask(at=1).body == b"made anew, and not to be stored"
+    assert site.ask().body == b"new"
+
+
 def test_variants_that_had_to_go_leave_nothing_behind():
     store = Plain()
     site = Site(store=store)

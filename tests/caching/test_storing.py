@@ -94,6 +94,14 @@ def test_what_must_not_be_stored_is_not(fields):
     assert not stores(*fields)
 
 
+@pytest.mark.parametrize("status", ["200 OK\nSet-Cookie: a=1", "200 \r", "200 \0", "200 \u20ac"])
+def test_a_status_that_is_no_line_passes_and_is_not_stored(status):
+    site = Site()
+    site.answers("Cache-Control: max-age=60", status=status)
+    assert site.ask().status == status
+    assert not site.is_hit()
+
+
 def test_an_unknown_status_with_must_understand_is_not_stored():
     assert not stores("Cache-Control: max-age=60, must-understand", status="599 Odd")
     assert stores("Cache-Control: max-age=60, must-understand")

@@ -155,6 +155,14 @@ def test_a_304_updates_what_is_stored():
     assert site.calls == 2
 
 
+def test_a_304_may_change_what_selects_the_answer():
+    site = stored('ETag: "1"')
+    site.answers('ETag: "1"', "Cache-Control: max-age=60", "Vary: X", status="304 Not Modified")
+    site.ask(at=61)
+    assert site.ask(at=62).body == b"answer 1"
+    assert site.calls == 2
+
+
 def test_the_body_of_an_entry_lives_as_long_as_304s_renew_it():
     site = stored('ETag: "1"')
     site.answers('ETag: "1"', "Cache-Control: max-age=60", status="304 Not Modified")

@@ -146,6 +146,10 @@ class Head:
             return False
         return not_modified(if_none_match, if_modified_since, self.etag, self._modified, now)
 
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 1000 + sum([200 + len(name) + len(value) for name, value in self.fields])
+
     def to_bytes(self, address: str) -> bytes:
         body = self.body
         lines = [

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from middleware.caching.entry import Head, StoredBody, checksum
 from middleware.caching.keys import is_private
-from middleware.caching.policy import DAY, FAILURES, Said, declared_length, is_worth_reading, kept, may_store, updated
+from middleware.caching.policy import (
+    DAY,
+    FAILURES,
+    Said,
+    declared_length,
+    is_one_line,
+    is_worth_reading,
+    kept,
+    may_store,
+    updated,
+)
 from middleware.caching.shelf import new_name
 
 TYPE_CHECKING = False
@@ -132,7 +142,7 @@ class Filling:
         if not may_store(status[:3], said, authorized=self._authorized, with_cookie=with_cookie):
             return None
         stored = kept(fields, now)
-        if stored is None:
+        if stored is None or not is_one_line(status):
             return None
         self._fields = stored
         return said

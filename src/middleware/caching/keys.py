@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from middleware.caching.memo import Memo
 from middleware.caching.policy import selecting_value
 
 TYPE_CHECKING = False
@@ -45,6 +46,10 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdef:.")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
+# A site has few URLs, and few kinds of clients, that come again and again.
+_known_keys = Memo(2 << 20)  # saves 1.5 of the 5 us of a hit
+_known_variants = Memo(1 << 20)  # saves 2 of 7 us of a hit
+
 
 class Key:
     """What a request means to the cache. Frozen: requests for one URL share it.
@@ -52,31 +57,37 @@ class Key:
     `url`: scheme, host and raw target; all that is purged together. `seen`: what else of the request is always part of
     the key, `""` for most requests. `canonical`: whether Host is in its plainest form, without which nothing is stored.
     `bypass`: only the application can answer: the request has a body, a method in disguise, a range, a precondition.
+    `record`: where a store has what is known of the URL.
     """
 
-    __slots__ = ("bypass", "canonical", "seen", "url")
+    __slots__ = ("bypass", "canonical", "record", "seen", "url")
 
     def __init__(self, url: str, seen: str, canonical: bool, bypass: bool) -> None:
         self.bypass = bypass
         self.url = url
+        self.record = record_address(url)
         self.seen = seen
         self.canonical = canonical
 
 
 def key_of(environ: WSGIEnvironment) -> Key | None:
     """The key of a request, or None where its URL is in doubt: it is neither answered from the store nor stored."""
-    target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    key = _located(
-        environ.get("wsgi.url_scheme"),
-        environ.get("HTTP_HOST"),
-        target if type(target) is str else None,
-        environ.get("SCRIPT_NAME", ""),
-        environ.get("PATH_INFO", ""),
-        environ.get("QUERY_STRING", ""),
+    get = environ.get
+    parts = (
+        get("wsgi.url_scheme"),
+        get("HTTP_HOST"),
+        get("REQUEST_URI") or get("RAW_URI"),
+        get("SCRIPT_NAME") or "",
+        get("PATH_INFO") or "",
+        get("QUERY_STRING") or "",
     )
+    key: Key | None = _known_keys.get(parts)
     if key is None:
-        return None
-    length = environ.get("CONTENT_LENGTH")
+        key = _located(*parts)
+        if key is None:
+            return None
+        _known_keys.put(parts, key, 4 * len(key.url) + 2 * len(key.seen))  # a key holds its texts about twice
+    length = get("CONTENT_LENGTH")
     if length and length.strip("0"):  # a body, or no number at all
         key = Key(key.url, key.seen, key.canonical, bypass=True)
     if environ.keys().isdisjoint(_NOTABLE):
@@ -86,10 +97,7 @@ def key_of(environ: WSGIEnvironment) -> Key | None:
     return Key(key.url, key.seen + "".join(unkeyed), key.canonical, bypass)
 
 
-@lru_cache(maxsize=512)  # a site has few URLs that are asked for again and again; this saves 0.5 of 6 us of a hit
-def _located(
-    scheme: str | None, given_host: str | None, target: str | None, script: str, path: str, query: str
-) -> Key | None:
+def _located(scheme: object, given_host: object, target: object, script: str, path: str, query: str) -> Key | None:
     """What the URL of a request says of its key."""
     if (scheme != "http" and scheme != "https") or type(given_host) is not str:
         return None
@@ -98,7 +106,7 @@ def _located(
         return None
     if path and path[0] != "/":
         return None  # `*`, or an absolute-form target that the server left there
-    if target is None:
+    if type(target) is not str or not target:
         target = _quoted(script + path, query)
     elif target[0] != "/":
         target = _origin_form(target, scheme, host)
@@ -110,6 +118,11 @@ def _located(
     else:
         seen = framed((script, path, query))
     return Key(f"{scheme}://{host}{target}", seen, host == given_host, bypass=False)
+
+
+def record_address(url: str) -> str:
+    """Where a store has what is known of a URL."""
+    return "cache url " + url
 
 
 def is_private(environ: WSGIEnvironment) -> bool:
@@ -127,7 +140,6 @@ def is_private(environ: WSGIEnvironment) -> bool:
     return cookies is not None and bool(getattr(cookies, "accessed", True))
 
 
-@lru_cache(maxsize=256)
 def canonical_host(host: str, scheme: str) -> str | None:
     """Host in lower case without the scheme's own port; None where it is no host: empty, a list, with a user."""
     lower = host.lower()
@@ -180,11 +192,15 @@ def variant(environ: WSGIEnvironment, seen: str, names: tuple[str, ...]) -> str:
         return _variant(seen, (), ()) if seen else "-"
     values = tuple([environ.get(name) for name in _environ_keys(names)])
     if "cookie" in names or "authorization" in names:
-        return _variant.__wrapped__(seen, names, values)  # credentials are not kept longer than their request
-    return _variant(seen, names, values)
+        return _variant(seen, names, values)  # credentials are not kept longer than their request
+    asked = (seen, names, values)
+    known: str | None = _known_variants.get(asked)
+    if known is None:
+        known = _variant(seen, names, values)
+        _known_variants.put(asked, known, len(seen) + sum([len(str(value)) for value in values]))
+    return known
 
 
-@lru_cache(maxsize=512)  # most requests come from a few kinds of clients; this saves 2 of 7 us of a hit
 def _variant(seen: str, names: tuple[str, ...], values: tuple[object, ...]) -> str:
     parts: list[str | None] = [seen]
     for name, value in zip(names, values, strict=True):

@@ -9,7 +9,7 @@ from middleware.caching.handle import Cache
 from middleware.caching.keys import is_private, key_of, urls_meant
 from middleware.caching.shelf import Found, Shelf
 from middleware.errors import ConfigurationError
-from middleware.headers import directives, etag_matches, quoted
+from middleware.headers import etag_matches, quoted
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
@@ -148,10 +148,11 @@ class CacheMiddleware:
         shelf = self._shelf
         shelf.tell_if_alone(environ)
         reason = _reason(found)
-        refused = "no-store" in directives(environ.get("HTTP_CACHE_CONTROL", ""))
+        asked = environ.get("HTTP_CACHE_CONTROL")
+        refused = asked is not None and "no-store" in asked.lower()  # wherever it stands: nothing is lost by it
         record = None
         if key.canonical and not refused:
-            record = found.record if found is not None else shelf.record_for(key.url, now)
+            record = found.record if found is not None else shelf.record_for(key, now)
         if record is None:
             return self._pass_on(key, environ, start_response, reason)
         filling = Filling(

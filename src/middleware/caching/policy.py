@@ -208,8 +208,7 @@ def kept(fields: Fields, now: float) -> Fields | None:
         return None
     left_out = _NOT_KEPT | named_by_connection
     stored = [(name, value) for name, value in fields if name.lower() not in left_out]
-    text = "".join([part for pair in stored for part in pair])
-    if "\r" in text or "\n" in text or "\0" in text or not is_latin_1(text):
+    if not is_one_line("".join([part for pair in stored for part in pair])):
         return None
     if not any(name.lower() == "date" for name, _ in stored):
         stored.append(("Date", http_date(now)))
@@ -221,8 +220,10 @@ def _named_by_connection(fields: Fields) -> set[str]:
     return {member.lower() for name, value in fields if name.lower() == "connection" for member in members(value)}
 
 
-def is_latin_1(text: str) -> bool:
-    """Whether WSGI can carry this text."""
+def is_one_line(text: str) -> bool:
+    """Whether WSGI can carry this text, and in one line of a head."""
+    if "\r" in text or "\n" in text or "\0" in text:
+        return False
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:

@@ -13,12 +13,12 @@ import sys
 from time import monotonic
 
 from middleware.caching.entry import Head, Record, checksum
-from middleware.caching.keys import variant
+from middleware.caching.keys import record_address, variant
+from middleware.caching.memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
     from wsgiref.types import WSGIEnvironment
 
     from middleware.caching.keys import Key
@@ -30,8 +30,8 @@ LONGEST_CALL = 300  # seconds that an application may take for an answer that is
 _ATTEMPTS = 5  # of changing a record that others change too
 _PATIENCE = 3  # failures in a row, after which the store is left alone
 _REST = 5.0  # seconds
-_DECODED = 4 << 20  # bytes of records and heads whose decoded form is kept
-_VERIFIED = 16 << 20  # bytes of bodies that were found whole and are kept in hand
+_DECODED = 8 << 20  # bytes that the decoded forms of records and heads may take
+_VERIFIED = 16 << 20  # bytes of bodies that were found whole and are held; they may stay so long after their store
 
 _said_alone = False
 
@@ -55,15 +55,15 @@ class Shelf:
         self._store = store
         memory = sys.modules.get("middleware.stores.memory")
         self._in_process = memory is not None and isinstance(store, memory.MemoryStore)
-        self._records = _Memo(_DECODED)
-        self._bodies = _Memo(_VERIFIED)
+        self._records = Memo(_DECODED)
+        self._bodies = Memo(_VERIFIED)
         self._failures = 0
         self._rests_until = 0.0
         self._told = float("-inf")
 
     def find(self, environ: WSGIEnvironment, key: Key, now: float) -> Found | None:
         """What is stored for this request, or None where nothing is known of its URL."""
-        record = self._record(key.url)
+        record = self._record(key.record)
         if record is None:
             return None
         for names in record.selections:
@@ -77,7 +77,7 @@ class Shelf:
             head = self._head(address)
             if head is not None and head.generation == record.generation:
                 found = record.found[chosen] = Found(record, chosen, address, head)
-                self._records.size += 2000  # about; what is found goes when the record does
+                self._records.grow(len(address) + head.size())  # it goes when the record does
                 return found
         return Found(record)
 
@@ -93,22 +93,21 @@ class Shelf:
             if body is known:
                 return body
             if len(body) == head.body.length and checksum(body) == head.body.checksum:
-                if self._in_process:  # each get gives the same object, so that to keep it costs nothing
+                if self._in_process:  # each get gives the same object, and it need not be checked again
                     self._bodies.put(head.body.name, body, len(body))
                 return body
         self.remove(found)
         return None
 
-    def record_for(self, url: str, now: float) -> Record | None:
+    def record_for(self, key: Key, now: float) -> Record | None:
         """The record of a URL about which the application is going to be asked; a new one where there is none.
 
         Nothing can be stored without it. None where the store does not answer.
         """
-        address = _record_address(url)
         record = Record(new_name(), 0, int(now) + LONGEST_CALL)
-        if self._add(address, record.to_bytes(address), LONGEST_CALL):
+        if self._add(key.record, record.to_bytes(key.record), LONGEST_CALL):
             return record
-        return self._record(url)
+        return self._record(key.record)
 
     def keep(
         self,
@@ -126,74 +125,116 @@ class Shelf:
         where the store has it already. `ttl` is the store's. What was stored before and would have matched this
         request is removed.
         """
-        record = self._record(key.url)
+        record = self._record(key.record)
         if record is None or record.generation != head.generation:
             return
         chosen = variant(environ, key.seen, names)
         address = _head_address(key.url, chosen)
-        before = self._head(address) if chosen in record.variants else None
         if body and not self._set(_body_address(head.body.name), body, head.body.until - now):
             return
-        if not self._set(address, head.to_bytes(address), ttl):
-            return
-        if before is not None and before.body.name != head.body.name:
-            self.forget_body(before)
+        placed, before = self._place(address, head, ttl)
+        if placed and self._list(environ, key, names, chosen, record, head, now + ttl, now):
+            if before is not None and before.body.name != head.body.name:
+                self.forget_body(before)
+        else:
+            self._forget(address, head)
+
+    def _place(self, address: str, head: Head, ttl: float) -> tuple[bool, Head | None]:
+        """Put a head where it belongs; whether that was done, and the head that it replaced.
+
+        By `swap`, so that of several threads each knows what it replaced, and no body is left behind by any.
+        """
+        data = head.to_bytes(address)
+        for _ in range(_ATTEMPTS):
+            before = self._get(address)
+            if before is None:
+                if self._add(address, data, ttl):
+                    return True, None
+            elif self._swap(address, before, data, ttl):
+                return True, Head.from_bytes(address, before)
+        return False, None
+
+    def _list(
+        self,
+        environ: WSGIEnvironment,
+        key: Key,
+        names: tuple[str, ...],
+        chosen: str,
+        record: Record,
+        head: Head,
+        until: float,
+        now: float,
+    ) -> bool:
+        """Name a head that was stored in the record of its URL. False where its generation is over."""
         for _ in range(_ATTEMPTS):
             matched = {variant(environ, key.seen, other) for other in record.selections if other != names}
             others = [name for name in record.variants if name != chosen and name not in matched]
             selections = (names, *[other for other in record.selections if other != names])[:MAX_SELECTIONS]
-            until = int(now + ttl)
             changed = Record(
                 record.generation,
                 record.serial + 1,
-                until + 3600 if until > record.until else record.until,
+                int(until) + 3600 if until > record.until else record.until,
                 record.selections if names in record.selections else selections,
                 (*others[1 - MAX_VARIANTS :], chosen),
             )
-            if self._change(key.url, record, changed, now):
+            old, new = record.to_bytes(key.record), changed.to_bytes(key.record)
+            if self._swap(key.record, old, new, max(1.0, changed.until - now)):
                 for name in {*record.variants} - {*changed.variants}:
-                    self._forget(_head_address(key.url, name))
-                return
-            latest = self._record(key.url)
+                    self._forget_variant(key.url, name, record.generation, but=head.body.name)
+                return True
+            latest = self._record(key.record)
             if latest is None or latest.generation != head.generation:
-                break  # it was purged, and what was just stored counts no more
+                return False  # it was purged, and what was just stored counts no more
             record = latest
-        self._forget(address)
-
-    def _forget(self, address: str) -> None:
-        """Remove a head and its body."""
-        head = self._head(address)
-        self._delete(address)
-        if head is not None:
-            self.forget_body(head)
-
-    def _change(self, url: str, record: Record, changed: Record, now: float) -> bool:
-        """Put one record of a URL in the place of another, if that one still stands."""
-        address = _record_address(url)
-        old, new = record.to_bytes(address), changed.to_bytes(address)
-        return self._swap(address, old, new, max(1.0, changed.until - now))
+        return False
 
     def remove(self, found: Found) -> None:
         """Remove the head that was found, and its body."""
         assert found.head is not None
         found.record.found.pop(found.variant, None)
-        self._delete(found.address)
-        self.forget_body(found.head)
+        self._forget(found.address, found.head)
+
+    def _forget(self, address: str, head: Head, *, but: str = "") -> None:
+        """Remove a head, unless another took its place meanwhile, and its body, unless that is the one named."""
+        stored = self._head(address)
+        if stored is not None and stored.body.name == head.body.name:
+            self._delete(address)
+        if head.body.name != but:
+            self.forget_body(head)
+
+    def _forget_variant(self, url: str, name: str, generation: str, *, but: str = "") -> None:
+        address = _head_address(url, name)
+        head = self._head(address)
+        if head is not None and head.generation == generation:
+            self._forget(address, head, but=but)
 
     def forget_body(self, head: Head) -> None:
         """Remove the body of a head that is no longer stored."""
+        self._bodies.forget(head.body.name, None)
         if head.body.length:
             self._delete(_body_address(head.body.name))
 
     def invalidate(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is only told."""
         for url in urls:
-            self._delete(_record_address(url), at_any_time=True)
+            address = record_address(url)
+            record = self._record(address)
+            self._delete(address, at_any_time=True)
+            self._clear_out(url, record)
 
     def purge(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is the caller's."""
         for url in urls:
-            self._store.delete(_record_address(url))
+            address = record_address(url)
+            record = self._record(address)
+            self._store.delete(address)
+            self._clear_out(url, record)
+
+    def _clear_out(self, url: str, record: Record | None) -> None:
+        """Remove what a record named. It counts no more without that; but it would take room until it expires."""
+        if record is not None:
+            for name in record.variants:
+                self._forget_variant(url, name, record.generation)
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
         """Say, once a process, that other processes do not see what this one keeps in memory."""
@@ -209,8 +250,7 @@ class Shelf:
                 "and a purge reaches only one. A store outside the process, such as SQLiteStore, is shared by all"
             )
 
-    def _record(self, url: str) -> Record | None:
-        address = _record_address(url)
+    def _record(self, address: str) -> Record | None:
         data = self._get(address)
         if data is None:
             return None
@@ -222,7 +262,7 @@ class Shelf:
         if decoded is None:
             self._delete(address)
         else:
-            self._records.put(address, (data, decoded), len(data))
+            self._records.put(address, (data, decoded), len(address) + 2 * len(data))
         return decoded
 
     def _head(self, address: str) -> Head | None:
@@ -294,37 +334,9 @@ class Shelf:
             logging.getLogger("middleware.caching").warning("the cache's store failed: %s", error, exc_info=error)
 
 
-class _Memo:
-    """What was made from stored bytes, within a number of bytes; then it starts anew.
-
-    No lock: threads that count at the same moment make the bound a little less exact, and nothing else.
-    """
-
-    __slots__ = ("_items", "_limit", "get", "size")
-
-    def __init__(self, limit: int) -> None:
-        self._items: dict[str, Any] = {}
-        self._limit = limit
-        self.size = 0
-        self.get = self._items.get
-
-    def put(self, name: str, value: object, size: int) -> None:
-        size += 500  # the objects round it
-        if self.size + size > self._limit:
-            self._items.clear()
-            self.size = 0
-        if size <= self._limit:
-            self._items[name] = value
-            self.size += size
-
-
 def new_name() -> str:
     """A text that nothing else was ever called by."""
     return os.urandom(16).hex()
-
-
-def _record_address(url: str) -> str:
-    return "cache url " + url
 
 
 def _head_address(url: str, variant_name: str) -> str:
