@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessRecord",
+    "Account",
     "AuthMiddleware",
     "Basic",
     "CacheMiddleware",
@@ -43,6 +44,7 @@ __all__ = [
 TYPE_CHECKING = False  # what type checkers read as True, without importing typing
 if TYPE_CHECKING:
     from middleware.auth import (
+        Account,
         AuthMiddleware,
         Basic,
         Htpasswd,
@@ -64,8 +66,8 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "auth": (
-        "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth", "get_identity",
-        "hash_password", "optional", "require",
+        "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth",
+        "get_identity", "hash_password", "optional", "require",
     ),
     "caching": ("CacheMiddleware", "get_cache"),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),

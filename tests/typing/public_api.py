@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 import middleware
 from middleware import (
     AccessRecord,
+    Account,
     AuthMiddleware,
     Basic,
     CacheMiddleware,
@@ -109,8 +110,8 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     users = Htpasswd(here / "users", groups=here / "groups")
     hashes = {"ann": hash_password("correct horse battery")}
 
-    def users_of_ours(user: str) -> str | None:
-        return hashes.get(user)
+    def users_of_ours(user: str) -> Account | None:
+        return Account(hashes[user], roles=["staff"]) if user in hashes else None
 
     def page(environ: WSGIEnvironment, status: str, reason: str) -> str:
         return f"<h1>{status}</h1>{reason}"
