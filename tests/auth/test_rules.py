@@ -217,6 +217,23 @@ def test_the_path_is_that_of_the_mount_and_the_rest():
     assert ask(layer(A), SCRIPT_NAME="admin", PATH_INFO="/x").code == 400
 
 
+@pytest.mark.parametrize(
+    ("script_name", "path_info"),
+    [
+        ("/app", "/../admin"),
+        ("/app", "/x/../../admin"),
+        ("/app", "/x/../../y/../../admin"),
+        ("/app", "//..//admin"),
+        ("/app", "/..\\admin"),
+        ("/app", "/%2e%2e/admin"),
+        ("", "/app/../admin"),  # a dispatcher behind us may make a mount of it
+    ],
+)
+def test_a_path_that_climbs_out_of_its_mount_is_that_of_the_mounted_application_too(script_name, path_info):
+    rules = [require("/app/admin", role="admin"), allow("/")]
+    assert ask(layer(rules), SCRIPT_NAME=script_name, PATH_INFO=path_info).code == 400
+
+
 def test_the_query_takes_no_part():
     assert ask(layer(B), "/admin?/pub").code == 401
     assert ask(layer(B), "/admin?next=/pub").code == 401
@@ -337,6 +354,11 @@ LISTS = [
     [allow("=/"), allow("/pub/a"), optional("/pub"), require("/admin", role="admin"), require("/")],
     [allow("/pub/admin"), require("/admin"), optional("/a")],
 ]
+MOUNTED = [
+    *LISTS,
+    [require("/a/admin", role="admin"), allow("/")],
+    [require("/admin/pub"), require("/pub/admin"), optional("/admin"), allow("/")],
+]
 WEAKNESS = {"allow": 3, "optional": 2, "require": 1, "deny": 0, "ambiguous": -1}
 
 
@@ -352,6 +374,16 @@ def test_nobody_is_let_in_under_a_weaker_rule_than_that_of_the_path_a_resolver_r
         reached = resolve(path)
         closed = "/" + reached.lstrip("/")
         assert WEAKNESS[decided.kind] <= WEAKNESS[compiled._first(closed, "GET").kind], (resolve.__name__, reached)
+
+
+@settings(max_examples=400)
+@given(mount=st.sampled_from(["/admin", "/pub", "/a", "/a/admin"]), path=doubtful_paths, rules=st.sampled_from(MOUNTED))
+def test_a_resolver_behind_a_mount_reaches_nothing_under_a_weaker_rule(mount, path, rules):
+    compiled = Rules(rules)
+    decided = compiled.rule_for(mount + path, "GET")
+    for resolve in RESOLVERS:
+        reached = mount + "/" + resolve(path).lstrip("/")
+        assert WEAKNESS[decided.kind] <= WEAKNESS[compiled._first(reached, "GET").kind], (resolve.__name__, reached)
 
 
 @given(path=st.lists(st.sampled_from(["admin", "pub", "a", "b.c", "é", "-_~"]), max_size=4).map("/".join))

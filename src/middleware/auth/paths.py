@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from wsgiref.types import WSGIEnvironment
 
 # More than these, and nobody could say what the path means.
@@ -66,10 +66,7 @@ def readings(path: str) -> set[str] | None:
     characters = len(path)
     while todo:
         text, decoded = todo.pop()
-        steps = [(step(text), decoded) for step in _STEPS]
-        if not decoded and "%" in text:
-            steps.append((_decoded(text), True))
-        for reading in steps:
+        for reading in _steps_from(text, decoded):
             if reading in seen:
                 continue
             seen.add(reading)
@@ -78,6 +75,16 @@ def readings(path: str) -> set[str] | None:
             if len(seen) > MOST_READINGS or characters > MOST_CHARACTERS:
                 return None
     return {text or "/" for text, _ in seen}
+
+
+def _steps_from(text: str, decoded: bool) -> Iterator[tuple[str, bool]]:
+    """What one step makes of a reading, and whether it is percent-decoded then."""
+    for step in _STEPS:
+        yield step(text), decoded
+    for reading in _resolved_in_mounts(text):
+        yield reading, decoded
+    if not decoded and "%" in text:
+        yield _decoded(text), True
 
 
 def _decoded(path: str) -> str:
@@ -147,13 +154,42 @@ def _collapsed(path: str) -> str:
 
 def _resolved(path: str) -> str:
     """Without dot segments (RFC 3986, section 5.2.4)."""
-    if "/." not in path:
-        return path
-    kept: list[str] = []
+    return _without_dot_segments(path.split("/")[1:]) if "/." in path else path
+
+
+def _resolved_in_mounts(path: str) -> Iterator[str]:
+    """As an application reads it that is mounted below the root, and whose `..` leads no higher than its mount.
+
+    A mount (SCRIPT_NAME, or what a dispatcher behind us moves there) is any of the names before the first `..`. The
+    longest comes first, so that `readings` gives up on too many of them early.
+    """
+    if "/.." not in path:
+        return
     segments = path.split("/")[1:]
+    if ".." in segments:
+        for mount in range(segments.index(".."), _least_depth(segments), -1):
+            yield _without_dot_segments(segments, mount)
+
+
+def _least_depth(segments: list[str]) -> int:
+    """How near to the root the dot segments of a path lead: a mount that is not above that stops none of them."""
+    depth = 0
+    least = len(segments)
     for segment in segments:
         if segment == "..":
-            if kept:
+            depth = max(depth - 1, 0)
+            least = min(least, depth)
+        elif segment != ".":
+            depth += 1
+    return least
+
+
+def _without_dot_segments(segments: list[str], mount: int = 0) -> str:
+    """The path of these segments, the first `mount` of which no `..` can leave."""
+    kept = segments[:mount]
+    for segment in segments[mount:]:
+        if segment == "..":
+            if len(kept) > mount:
                 kept.pop()
         elif segment != ".":
             kept.append(segment)
