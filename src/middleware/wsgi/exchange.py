@@ -218,8 +218,9 @@ class Exchange:
         """Close what the application returned, then tell `end`."""
         try:
             close(body)
-            if self.head is not None and self.head.body is not None:
-                self.head.close()
+            head = self.head
+            if head is not None and head.body is not None:
+                head.close()
         except BaseException as error:
             if self.error is None:
                 self.error = error
