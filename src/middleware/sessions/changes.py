@@ -25,9 +25,6 @@ class Changes:
         self.taken = taken
         self.left = left
 
-    def __bool__(self) -> bool:
-        return bool(self.keys or self.taken or self.left)
-
     def merged(self, mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
         """Their data with my changes: where both changed a key, mine count, for mine come later."""
         merged = dict(theirs)

@@ -75,7 +75,7 @@ class Session(Base):
     _data: dict[str, Any] | None = None  # None: not loaded
     _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
     _after: dict[str, bytes]  # by key, of what was set to a value that cannot change: as it will be kept
-    _size: int | None = None  # of the content, at most; None: as it was loaded
+    _space: int | None = None  # bytes that the content may grow by, at least; None: as it was loaded
     _taken: Messages = []  # noqa: RUF012 - these two are replaced, never changed
     _left: Messages = []  # noqa: RUF012
 
@@ -90,7 +90,9 @@ class Session(Base):
 
     def __getitem__(self, key: str) -> Any:
         data = self._data
-        value = (self._loaded() if data is None else data)[key]
+        if data is None:
+            data = self._load()
+        value = data[key]
         kind = type(value)
         if (kind is list or kind is dict) and key not in self._before:
             self._remember(key)  # whoever holds it can change it
@@ -207,7 +209,7 @@ class Session(Base):
         record = self._asked()
         self._ask(record.end)
         self._begin(record)
-        self._size = None
+        self._space = None
         self._taken = []
         self._left = []
 
@@ -242,7 +244,7 @@ class Session(Base):
             return None
         if not closed and (status[:1] != "5" or save_on_error):
             changes = self._changes() if self._before or self._taken or self._left else None
-            if changes:
+            if changes is not None:
                 try:
                     record.save(self._loaded(), changes)
                 except StoreError as error:
@@ -252,36 +254,38 @@ class Session(Base):
                 record.touch()
         return record.cookie
 
+    def _load(self) -> dict[str, Any]:
+        """Open the record. The data in it."""
+        if self.closed:
+            raise SessionClosed(
+                "the session is first used after the head of the answer has left, too late to tell caches: "
+                "use it before the first chunk"
+            )
+        self.accessed = True
+        try:
+            record = self._record = self._place.open(self._field)
+        except StoreError as error:
+            self.failure = error
+            raise
+        return self._begin(record)
+
     def _loaded(self) -> dict[str, Any]:
         data = self._data
-        if data is None:
-            self._asked()
-            data = self._data
-            assert data is not None
-        return data
+        return self._load() if data is None else data
 
     def _asked(self) -> Record:
-        record = self._record
-        if record is None:
-            if self.closed:
-                raise SessionClosed(
-                    "the session is first used after the head of the answer has left, too late to tell caches: "
-                    "use it before the first chunk"
-                )
-            self.accessed = True
-            try:
-                record = self._record = self._place.open(self._field)
-            except StoreError as error:
-                self.failure = error
-                raise
-            self._begin(record)
-        return record
+        if self._record is None:
+            self._load()
+        assert self._record is not None
+        return self._record
 
-    def _begin(self, record: Record) -> None:
+    def _begin(self, record: Record) -> dict[str, Any]:
+        """Work with the record as it is now."""
         self._data = record.data
         self._encode = record.encoded_value
         self._before = {}
         self._after = {}
+        return record.data
 
     def _changing(self, what: str) -> dict[str, Any]:
         if self.closed:
@@ -289,7 +293,8 @@ class Session(Base):
                 f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
                 "change it before the first chunk"
             )
-        return self._loaded()
+        data = self._data
+        return self._load() if data is None else data
 
     def _remember(self, key: str) -> None:
         """Keep how the value of the key was loaded, before anything can change it."""
@@ -300,32 +305,36 @@ class Session(Base):
 
     def _count(self, bytes_more: int) -> None:
         """Refuse what has no room, while the application can still do something about it."""
-        record = self._asked()
-        before = record.size if self._size is None else self._size
-        self._size = before + bytes_more  # more than there is, where something was replaced: then it is counted
-        if self._size > record.room:
+        space = self._space
+        if space is None:
+            record = self._asked()
+            space = record.room - record.size
+        self._space = space - bytes_more  # less than there is, where something was replaced: then it is counted
+        if self._space < 0:
+            record = self._asked()
             try:
-                self._size = record.check_size(self._loaded(), self._waiting())
+                self._space = record.room - record.check_size(self._loaded(), self._waiting())
             except SessionTooLarge:
-                self._size = before
+                self._space = space
                 raise
 
     def _waiting(self) -> Messages:
         return self._left if self._taken else [*self._asked().messages, *self._left]
 
-    def _changes(self) -> Changes:
-        keys = [key for key, before in self._before.items() if before != self._encoded_now(key)]
-        return Changes(keys, self._taken, self._left)
-
-    def _encoded_now(self, key: str) -> bytes | None:
-        data = self._loaded()
-        if key not in data:
-            return None
-        value = data[key]
-        kind = type(value)
-        if kind is list or kind is dict or key not in self._after:
-            return self._encode(key, value)
-        return self._after[key]  # known since it was set
+    def _changes(self) -> Changes | None:
+        """What differs from what was loaded; None where nothing does."""
+        data, after = self._loaded(), self._after
+        keys = []
+        for key, before in self._before.items():
+            now = None
+            if key in data:
+                value = data[key]
+                kind = type(value)
+                known = None if kind is list or kind is dict else after.get(key)
+                now = self._encode(key, value) if known is None else known
+            if now != before:
+                keys.append(key)
+        return Changes(keys, self._taken, self._left) if keys or self._taken or self._left else None
 
     def _ask(self, act: Callable[[], None]) -> None:
         try:

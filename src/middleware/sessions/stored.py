@@ -194,8 +194,9 @@ class StoredRecord:
         return None if raw is None else Stamped.read(raw)
 
     def _swap(self, held: Stamped, text: bytes) -> bool:
-        fresh = Stamped(held.created, max(held.last_seen, self._now), text)
-        ttl = self._limits.seconds_left(held.created, self._now)
+        now = self._now
+        fresh = Stamped(held.created, max(held.last_seen, now), text)
+        ttl = self._limits.seconds_left(held.created, now)
         if not self._store.swap(self._key, held.raw, fresh.raw, ttl):
             return False
         if self._limits.renews_cookie and self._is_due():
@@ -208,8 +209,8 @@ class StoredRecord:
 
     def touch(self) -> None:
         """Note that the session was used, now and then. Whoever was faster, or no store, is as good."""
-        held = self._held
-        if held is None or self.dropped or not self._is_due():
+        loaded, held = self._loaded, self._held
+        if loaded is None or self._now - loaded.last_seen < self._limits.refresh or self.dropped or held is None:
             return
         try:
             self._swap(held, held.content)
