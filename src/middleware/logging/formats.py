@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from middleware.logging.escaping import QUOTED, USER, escaped, escaped_line, fitted
+from middleware.logging.record import ip_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,21 +31,6 @@ _USUAL_PROTOCOLS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def common(record: AccessRecord) -> str:
-    """The Common Log Format, `%h %l %u %t "%r" %>s %b`."""
-    return _line(record, False, "")
-
-
-def combined(record: AccessRecord) -> str:
-    """The common format and ` "%{Referer}i" "%{User-Agent}i"`."""
-    return _line(record, True, "")
-
-
-def extended(record: AccessRecord) -> str:
-    """The combined format, the request id, and the seconds that the answer took, with three decimals."""
-    return _line(record, True, f" {record.request_id} {record.duration:.3f}")
-
-
 def by_function(function: Format) -> Format:
     """A user's own format, whose lines are made printable ASCII: one record stays one line."""
 
@@ -54,47 +40,54 @@ def by_function(function: Format) -> Format:
     return line
 
 
-def _line(record: AccessRecord, with_fields: bool, end: str) -> str:
-    client = record.client or "-"
-    user = record.user or "-"
-    stamp = local_stamp(record.began)
-    status = record.status or "-"
-    size = record.sent or "-"
+def _apache(*, with_fields: bool, with_timing: bool) -> Format:
+    """One of the shipped formats: with Referer and User-Agent or not, with the request id and the seconds or not."""
+    quotes = b'""' + with_fields * b'""""'
 
-    # Nearly every line is clean, and one look at the whole of it takes 0.3 us where the escaping of each value takes 5:
-    # what is left without the harmless characters must be the quotes put there. (The entries are read here for the same
-    # reason: by the record's properties that takes 0.5 us more.)
-    get = record.request.get
-    method = get("REQUEST_METHOD")
-    protocol = get("SERVER_PROTOCOL")
-    if method in _USUAL_METHODS and protocol in _USUAL_PROTOCOLS and (user == "-" or _is_word(user)):
-        target = get("RAW_URI") or get("REQUEST_URI") or record.target
-        fields = ""
-        quotes = b'""'
+    def line(record: AccessRecord) -> str:
+        # Nearly every line is clean. Then one look at the whole of it takes 0.25 us where escaping each value takes 5:
+        # what is left without the harmless characters must be the quotes put there. (Entries are read here for the
+        # same reason: by the record's properties that takes 0.4 us more.)
+        get = record.request.get
+        address = get("REMOTE_ADDR")
+        client = (ip_address(address) if isinstance(address, str) else None) or "-"
+        user = record.environ.get("REMOTE_USER") or record.notes.get("user") or "-"
+        stamp = local_stamp(record.began)
+        status = record.status or "-"
+        size = record.sent or "-"
+        end = f" {record.request_id} {record.duration:.3f}" if with_timing else ""
+
+        method = get("REQUEST_METHOD")
+        protocol = get("SERVER_PROTOCOL")
+        if method in _USUAL_METHODS and protocol in _USUAL_PROTOCOLS and (user == "-" or _is_word(user)):
+            target = get("RAW_URI") or get("REQUEST_URI") or record.target
+            fields = ""
+            if with_fields:
+                referrer = get("HTTP_REFERER")
+                agent = get("HTTP_USER_AGENT")
+                fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
+            clean = f'{client} - {user} {stamp} "{method} {target} {protocol}" {status} {size}{fields}{end}'
+            if len(clean) <= MAX_FIELD and clean.isascii() and clean.encode().translate(None, _HARMLESS) == quotes:
+                return clean
+
+        values = [
+            escaped(record.user or "-", USER, MAX_OTHER),
+            escaped(record.method, QUOTED, MAX_OTHER),
+            escaped(record.target, QUOTED, MAX_URL),
+            escaped(record.protocol, QUOTED, MAX_OTHER),
+        ]
+        literals = [f"{client} - ", f' {stamp} "', " ", " ", f'" {status} {size}{end}']
         if with_fields:
-            referrer, agent = get("HTTP_REFERER"), get("HTTP_USER_AGENT")
-            fields = f' "{"-" if referrer is None else referrer}" "{"-" if agent is None else agent}"'
-            quotes = b'""""""'
-        line = f'{client} - {user} {stamp} "{method} {target} {protocol}" {status} {size}{fields}{end}'
-        if len(line) <= MAX_FIELD and line.isascii() and line.encode().translate(None, _HARMLESS) == quotes:
-            return line
+            asked = (record.referrer, record.user_agent)
+            values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in asked]
+            literals[-1:] = [f'" {status} {size} "', '" "', f'"{end}']
+        return woven(literals, values)
 
-    values = [
-        escaped(user, USER, MAX_OTHER),
-        escaped(record.method, QUOTED, MAX_OTHER),
-        escaped(record.target, QUOTED, MAX_URL),
-        escaped(record.protocol, QUOTED, MAX_OTHER),
-    ]
-    literals = [f"{client} - ", f' {stamp} "', " ", " ", f'" {status} {size}{end}']
-    if with_fields:
-        asked = (record.referrer, record.user_agent)
-        values += [escaped("-" if value is None else value, QUOTED, MAX_FIELD) for value in asked]
-        literals[-1:] = [f'" {status} {size} "', '" "', f'"{end}']
-    return woven(literals, values)
+    return line
 
 
-def _is_word(user: str) -> bool:
-    return user.isalnum() and len(user) <= MAX_OTHER
+def _is_word(user: object) -> bool:
+    return isinstance(user, str) and user.isalnum() and len(user) <= MAX_OTHER
 
 
 def woven(literals: list[str], values: list[str]) -> str:
@@ -123,3 +116,8 @@ def local_stamp(seconds: float) -> str:
     )
     _last_stamp[0] = (second, zone, text)
     return text
+
+
+common = _apache(with_fields=False, with_timing=False)  # `%h %l %u %t "%r" %>s %b`
+combined = _apache(with_fields=True, with_timing=False)  # and ` "%{Referer}i" "%{User-Agent}i"`
+extended = _apache(with_fields=True, with_timing=True)  # and the request id, and the seconds with three decimals

@@ -77,49 +77,75 @@ class LoggingMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = environ.copy()  # the application may rewrite its own
         # One that a LoggingMiddleware further out has given comes first: both lines are about the same request.
-        known = environ.get(KEY) or (self._trusted_key and environ.get(self._trusted_key))
+        known = request.get(KEY) or (self._trusted_key and request.get(self._trusted_key))
         request_id = environ[KEY] = known if known and is_request_id(known) else make_request_id()
         notes: dict[str, Any] = environ.setdefault(NOTES_KEY, {})
         notes["request_id"] = request_id
-        header = self._header
-        echo: Callable[[Response], None] | None = None
-        if header is not None:
-            echo = lambda response: response.set(header, request_id)  # noqa: E731
-
-        timer = self._timer
+        entry = _Entry(request, environ, request_id, notes)
+        entry.layer = self
+        echo = None if self._header is None else entry.echo
         try:
-            began = self._clock()
-            started = timer()
+            entry.began = self._clock()
+            entry.started = self._timer()
         except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
             self._failures.add(error, environ)
             return forward(self.app, environ, start_response, echo)
-        record = AccessRecord(request, environ, request_id, notes, began)
+        return forward(self.app, environ, start_response, echo, watch=entry.watch, end=entry.end)
 
-        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+
+class _Entry(AccessRecord):
+    """The record of one request, which fills itself at the moments that `forward` tells of.
+
+    Its methods stand where closures would: to make three of those takes 0.3 us more a request.
+    """
+
+    layer: LoggingMiddleware
+    started: float  # by the layer's timer
+
+    def echo(self, response: Response) -> None:
+        header = self.layer._header
+        assert header is not None
+        response.set(header, self.request_id)
+
+    def watch(self, chunk: bytes) -> None:
+        if not self.sent:
             try:
-                write = start_response(status, headers, *exc_info)
-            finally:
-                exc_info = ()  # its traceback holds this frame
-            record.accepted = status  # by the server, which may have refused with an exception
-            record.headers = headers
-            return write
+                self.first_byte = self.layer._timer() - self.started
+            except Exception:  # noqa: BLE001 - counted at the end, where a broken timer fails again
+                self.first_byte = None
+        self.sent += len(chunk)
 
-        def watch(chunk: bytes) -> None:
-            if not record.sent:
-                try:
-                    record.first_byte = timer() - started
-                except Exception:  # noqa: BLE001 - counted at the end, where a broken timer fails again
-                    record.first_byte = None
-            record.sent += len(chunk)
+    def end(self, ending: Ending) -> None:
+        layer = self.layer
+        try:
+            self.duration = layer._timer() - self.started
+            self.settle(ending)
+            layer._emit(layer._format(self), self)
+        except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
+            layer._failures.add(error, self.environ)
 
-        def end(ending: Ending) -> None:
-            try:
-                record.settle(ending, timer() - started)
-                self._emit(self._format(record), record)
-            except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
-                self._failures.add(error, environ)
+    def settle(self, ending: Ending) -> None:
+        """Draw the conclusions, once the answer has ended."""
+        self.sent += ending.by_descriptor
+        head = ending.head
+        if head is not None:
+            self.headers = head.headers
+        if head is None or (ending.error is not None and not self.sent):
+            self.status = 500
+        else:
+            code = head.status[:3]
+            self.status = int(code) if code.isascii() and code.isdigit() else 0
+        if ending.gone:
+            self.aborted = ending.error is not None or not self.is_all_there()
+        elif ending.error is not None:
+            self.error = type(ending.error).__name__
 
-        return forward(self.app, environ, start, echo, watch=watch, end=end)
+    def is_all_there(self) -> bool:
+        """A server may stop asking once it has what Content-Length promised, and need not ask at all for HEAD."""
+        if self.request.get("REQUEST_METHOD") == "HEAD":
+            return True
+        declared = self.header("Content-Length") or ""
+        return declared.isascii() and declared.isdigit() and len(declared) < 20 and self.sent >= int(declared)
 
 
 def _format(format: str | Format) -> Format:  # noqa: A002

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.wsgi import Ending
-
 # RFC 3986: what a path may hold as it is. A percent sign was decoded by the server, so it is encoded again.
 _PATH = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 _PERCENT = {byte: f"%{byte:02X}" for byte in range(0x100) if chr(byte) not in _PATH}
@@ -37,46 +35,18 @@ class AccessRecord:
     duration = 0.0
     aborted = False
     error: str | None = None
-    accepted: str | None = None  # the status line that the server took last
+    began: float
 
     def __init__(
-        self,
-        request: WSGIEnvironment,
-        environ: WSGIEnvironment,
-        request_id: str,
-        notes: dict[str, Any],
-        began: float,
+        self, request: WSGIEnvironment, environ: WSGIEnvironment, request_id: str, notes: dict[str, Any]
     ) -> None:
         self.request = request
         self.environ = environ
         self.request_id = request_id
         self.notes = notes
-        self.began = began
 
     def __repr__(self) -> str:
         return f"<AccessRecord {self.request_id} {self.status} {self.sent} bytes>"
-
-    def settle(self, ending: Ending, duration: float) -> None:
-        """Draw the conclusions, once the answer has ended."""
-        self.duration = duration
-        self.sent += ending.by_descriptor
-        accepted = self.accepted
-        if accepted is None or (ending.error is not None and not self.sent):
-            self.status = 500
-        else:
-            code = accepted[:3]
-            self.status = int(code) if code.isascii() and code.isdigit() else 0
-        if ending.gone:
-            self.aborted = ending.error is not None or not self._is_all_there()
-        elif ending.error is not None:
-            self.error = type(ending.error).__name__
-
-    def _is_all_there(self) -> bool:
-        """A server may stop asking once it has what Content-Length promised, and need not ask at all for HEAD."""
-        if self.request.get("REQUEST_METHOD") == "HEAD":
-            return True
-        declared = self.header("Content-Length") or ""
-        return declared.isascii() and declared.isdigit() and len(declared) < 20 and self.sent >= int(declared)
 
     def header(self, name: str) -> str | None:
         """A header field of the answer, its lines joined by a comma, or None."""
