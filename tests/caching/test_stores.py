@@ -231,6 +231,43 @@ def test_an_answer_that_took_the_place_of_another_on_the_way_leaves_nothing_of_i
     assert site.is_hit()
 
 
+def test_an_answer_that_is_invalidated_while_it_is_stored_leaves_nothing_behind():
+    class Interrupted(Plain):
+        """Another thread changes the resource between two steps of storing."""
+
+        def set(self, key, value, ttl=None):
+            super().set(key, value, ttl)
+            if value == b"answer 2":
+                site.ask(method="POST")
+
+    store = Interrupted()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=60")
+    site.ask()
+    site.ask(at=61)
+    assert store.data == {}
+
+
+def test_a_304_gives_way_to_an_answer_that_was_stored_meanwhile():
+    def app(environ, start_response):
+        conditional = environ.get("HTTP_IF_NONE_MATCH") == '"1"'
+        if conditional and not inside:
+            inside.append(1)
+            site.ask()
+            start_response("304 Not Modified", [("ETag", '"1"'), ("Cache-Control", "max-age=60")])
+            return []
+        start_response("200 OK", [("ETag", '"2"' if inside else '"1"'), ("Cache-Control", "max-age=60")])
+        return [b"new" if inside else b"old"]
+
+    inside = []
+    site = Site(app=app)
+    site.ask()
+    assert site.ask(at=61).body == b"old"
+    hit = site.ask()
+    assert (hit.body, hit.header("ETag")) == (b"new", '"2"')
+    assert "; hit" in hit.header("Cache-Status")
+
+
 def test_an_answer_that_was_replaced_while_it_was_read_takes_nothing_new_with_it():
     class Interrupted(Plain):
         """Another process replaces what was found before its body is read."""

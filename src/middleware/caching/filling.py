@@ -31,37 +31,55 @@ if TYPE_CHECKING:
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE")
 
 
+class Terms:
+    """What all fillings of one cache have in common: its store, its clock, its options."""
+
+    __slots__ = ("clock", "label", "max_object", "shelf")
+
+    def __init__(self, shelf: Shelf, clock: Callable[[], float], max_object: int, label: str | None) -> None:
+        self.shelf = shelf
+        self.clock = clock
+        self.max_object = max_object
+        self.label = label
+
+
 class Filling:
-    """One answer on its way from the application to the client, and into the store where it may be kept."""
+    """One answer on its way from the application to the client, and into the store where it may be kept.
+
+    `generation`: of its URL when the application was asked. `found`: what was stored then. `reason`: why the
+    application is asked.
+    """
 
     __slots__ = (
         "_asked_at",
         "_chunks",
-        "_clock",
         "_declared",
         "_environ",
         "_fields",
         "_found",
         "_generation",
         "_key",
-        "_label",
-        "_max_object",
         "_original",
         "_reason",
         "_received_at",
         "_replaced",
         "_said",
-        "_shelf",
         "_size",
         "_status",
+        "_terms",
     )
+
+    # Set where an answer will be stored if its body is whole.
+    _received_at: float
+    _status: str
+    _fields: Fields
+    _declared: int | None
+    _chunks: list[bytes]
+    _size: int
 
     def __init__(
         self,
-        shelf: Shelf,
-        clock: Callable[[], float],
-        max_object: int,
-        label: str | None,
+        terms: Terms,
         key: Key,
         generation: str,
         found: Found | None,
@@ -69,10 +87,7 @@ class Filling:
         now: float,
         reason: str,
     ) -> None:
-        self._shelf = shelf
-        self._clock = clock
-        self._max_object = max_object
-        self._label = label
+        self._terms = terms
         self._key = key
         self._generation = generation
         self._found = found
@@ -82,12 +97,6 @@ class Filling:
         self._asked_at = now
         self._reason = reason
         self._said: Said | None = None  # of an answer that will be stored if its body is whole
-        self._received_at = now
-        self._status = ""
-        self._fields: Fields = []
-        self._declared: int | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
 
     @property
     def personal(self) -> bool:
@@ -119,24 +128,23 @@ class Filling:
 
     def amend(self, response: Response) -> None:
         """Decide with the head whether the answer will be stored. A head that replaces one decides anew."""
-        now = self._received_at = self._clock()
-        self._chunks = []
-        self._size = 0
-        self._status = response.status
-        self._said = self._storable(response.status, response.headers, now)
+        self._said = self._storable(response)
         found = self._found
         if self._said is None and found is not None and found.head is not None and response.code not in FAILURES:
-            self._shelf.remove(found)  # what was stored is not what the application says now
-        if self._label is not None:
+            self._terms.shelf.remove(found)  # what was stored is not what the application says now
+        label = self._terms.label
+        if label is not None:
             stored = "" if self._said is None else "; stored"
-            response.add("Cache-Status", f"{self._label}; fwd={self._reason}{stored}")
+            response.headers.append(("Cache-Status", f"{label}; fwd={self._reason}{stored}"))
 
-    def _storable(self, status: str, fields: Fields, now: float) -> Said | None:
-        if not is_worth_reading(fields) or is_private(self._environ):
+    def _storable(self, response: Response) -> Said | None:
+        status, fields = response.status, response.headers
+        if is_private(self._environ) or not is_worth_reading(fields):
             return None
-        self._declared = declared_length(fields)
-        if self._declared is not None and not 0 <= self._declared <= self._max_object:
+        declared = declared_length(fields)
+        if declared is not None and not 0 <= declared <= self._terms.max_object:
             return None
+        now = self._terms.clock()
         said = Said(fields, self._asked_at, now)
         with_cookie = bool(self._original.get("HTTP_COOKIE"))
         if not may_store(status[:3], said, authorized=self._authorized, with_cookie=with_cookie):
@@ -144,7 +152,12 @@ class Filling:
         stored = kept(fields, now)
         if stored is None or not is_one_line(status):
             return None
+        self._received_at = now
+        self._status = status
         self._fields = stored
+        self._declared = declared
+        self._chunks = []
+        self._size = 0
         return said
 
     def watch(self, chunk: bytes) -> None:
@@ -152,7 +165,7 @@ class Filling:
         if self._said is None:
             return
         self._size += len(chunk)
-        if self._size > (self._max_object if self._declared is None else self._declared):
+        if self._size > (self._terms.max_object if self._declared is None else self._declared):
             self._said = None
             self._chunks = []
         else:
@@ -168,7 +181,7 @@ class Filling:
             return
         if self._size and self._status[:3] == "204":
             return  # a body that no client gets
-        now = self._clock()
+        now = self._terms.clock()
         body = b"".join(self._chunks)  # a single chunk is handed on as it is
         until = int(now + said.useful_for(self._status[:3])) + DAY
         if self._declared is None and self._status[:3] != "204":
@@ -188,7 +201,7 @@ class Filling:
         sent = [pair for pair in merged if pair[0].lower() != "age"] if stored is None else stored
         fresh = Head(head.generation, head.status, sent, said, now, stored_body)
         if said.forbidden:
-            self._shelf.remove(found)
+            self._terms.shelf.remove(found)
             return fresh, False
         with_cookie = bool(self._original.get("HTTP_COOKIE"))
         allowed = may_store(status, said, authorized=self._authorized, with_cookie=with_cookie)
@@ -200,4 +213,4 @@ class Filling:
     def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> None:
         assert said.selecting is not None
         ttl = said.useful_for(head.status[:3])
-        self._shelf.keep(self._original, self._key, said.selecting, head, body, ttl, now)
+        self._terms.shelf.keep(self._original, self._key, said.selecting, head, body, ttl, now)

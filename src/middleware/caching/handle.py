@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class Cache:
     """The cache that stands round an application, for one request: `get_cache(environ)`."""
 
-    __slots__ = ("_base", "_shelf")
+    __slots__ = ("_key", "_shelf")
 
     def __init__(self, shelf: Shelf, key: Key | None) -> None:
         self._shelf = shelf
-        self._base = None if key is None else key.url
+        self._key = key
 
     def purge(self, url: str) -> None:
         """Remove what is stored of this URL, all variants of it; a URL of which nothing is stored is no error.
@@ -30,7 +30,7 @@ class Cache:
 
         Raises ValueError for what is no http or https URL, StoreError where the store does not answer.
         """
-        self._shelf.purge(urls_meant(url, self._base))
+        self._shelf.purge(urls_meant(url, None if self._key is None else self._key.url))
 
 
 def get_cache(environ: WSGIEnvironment) -> Cache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.filling import Filling
+from middleware.caching.filling import Filling, Terms
 from middleware.caching.handle import Cache
 from middleware.caching.keys import is_private, key_of, urls_meant
 from middleware.caching.shelf import Found, Shelf
@@ -58,9 +58,9 @@ class CacheMiddleware:
             raise ConfigurationError(f"max_object= is a number of bytes above 0, not {max_object!r}")
         self.app = app
         self._shelf = Shelf(store)
-        self._max_object = max_object
         self._clock = clock
         self._label = None if name is None else _item(name)
+        self._terms = Terms(self._shelf, clock, max_object, self._label)
         self._hit = f"{self._label}; hit; ttl="
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -110,8 +110,8 @@ class CacheMiddleware:
         environ["middleware.cache"] = Cache(self._shelf, key)
         if self._label is None:
             return self.app(environ, start_response)
-        status = f"{self._label}; fwd={reason}"
-        return forward(self.app, environ, start_response, lambda response: response.add("Cache-Status", status))
+        field = ("Cache-Status", f"{self._label}; fwd={reason}")
+        return forward(self.app, environ, start_response, lambda response: response.headers.append(field))
 
     def _pass_other_method(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Leave the answer to the application; one that succeeds in changing something invalidates what is stored."""
@@ -155,9 +155,7 @@ class CacheMiddleware:
             record = found.record if found is not None else shelf.record_for(key, now)
         if record is None:
             return self._pass_on(key, environ, start_response, reason)
-        filling = Filling(
-            shelf, self._clock, self._max_object, self._label, key, record.generation, found, environ, now, reason
-        )
+        filling = Filling(self._terms, key, record.generation, found, environ, now, reason)
         environ["middleware.cache"] = Cache(shelf, key)
         head = None if found is None else found.head
         if head is not None and head.can_be_validated and (head.explicit or not filling.personal):

@@ -132,26 +132,35 @@ class Shelf:
         address = _head_address(key.url, chosen)
         if body and not self._set(_body_address(head.body.name), body, head.body.until - now):
             return
-        placed, before = self._place(address, head, ttl)
-        if placed and self._list(environ, key, names, chosen, record, head, now + ttl, now):
-            if before is not None and before.body.name != head.body.name:
-                self.forget_body(before)
-        else:
+        placed, before = self._place(address, head, ttl, updates=body is None)
+        if not placed:
+            if body is not None:
+                self.forget_body(head)
+            return
+        listed = self._list(environ, key, names, chosen, record, head, now + ttl, now)
+        if before is not None and before.body.name != head.body.name:
+            self.forget_body(before)
+        if not listed:
             self._forget(address, head)
 
-    def _place(self, address: str, head: Head, ttl: float) -> tuple[bool, Head | None]:
+    def _place(self, address: str, head: Head, ttl: float, *, updates: bool) -> tuple[bool, Head | None]:
         """Put a head where it belongs; whether that was done, and the head that it replaced.
 
-        By `swap`, so that of several threads each knows what it replaced, and no body is left behind by any.
+        By `swap`, so that of several threads each knows what it replaced, and no body is left behind by any. A head
+        that `updates` another, and so names the same body, gives way to an answer that was stored meanwhile.
         """
         data = head.to_bytes(address)
         for _ in range(_ATTEMPTS):
-            before = self._get(address)
-            if before is None:
+            old = self._get(address)
+            if old is None:
                 if self._add(address, data, ttl):
                     return True, None
-            elif self._swap(address, before, data, ttl):
-                return True, Head.from_bytes(address, before)
+                continue
+            before = Head.from_bytes(address, old)
+            if updates and before is not None and before.body.name != head.body.name:
+                return False, None
+            if self._swap(address, old, data, ttl):
+                return True, before
         return False, None
 
     def _list(
@@ -217,24 +226,29 @@ class Shelf:
     def invalidate(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is only told."""
         for url in urls:
-            address = record_address(url)
-            record = self._record(address)
-            self._delete(address, at_any_time=True)
-            self._clear_out(url, record)
+            self._clear_out(url)
+            self._delete(record_address(url), at_any_time=True)
 
     def purge(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is the caller's."""
         for url in urls:
-            address = record_address(url)
-            record = self._record(address)
-            self._store.delete(address)
-            self._clear_out(url, record)
+            self._clear_out(url)
+            self._store.delete(record_address(url))
 
-    def _clear_out(self, url: str, record: Record | None) -> None:
-        """Remove what a record named. It counts no more without that; but it would take room until it expires."""
-        if record is not None:
-            for name in record.variants:
-                self._forget_variant(url, name, record.generation)
+    def _clear_out(self, url: str) -> None:
+        """Remove what a record names. Without the record it counts no more, but would take room until it expires.
+
+        The record is spoilt first, by `swap`, so that nothing is named in it after it was read here.
+        """
+        address = record_address(url)
+        for _ in range(_ATTEMPTS):
+            record = self._record(address)
+            if record is None:
+                return
+            if self._swap(address, record.to_bytes(address), b"spoilt", 1.0):
+                for name in record.variants:
+                    self._forget_variant(url, name, record.generation)
+                return
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
         """Say, once a process, that other processes do not see what this one keeps in memory."""
