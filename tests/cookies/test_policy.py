@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.cookies.policy import asks_for_https, hardened
+from middleware.cookies.policy import asks_for_https, hardened, taken_apart
 
 
 def harden(line, **given):
@@ -74,4 +74,4 @@ def test_nothing_is_ever_taken_away_and_once_is_enough(line, secure, httponly, s
     ("line", "asks"), [("a=1; secure", True), ("__Host-a=1", True), ("__secure-a=1", True), ("a=secure", False)]
 )
 def test_a_cookie_for_https_is_known(line, asks):
-    assert asks_for_https(line) is asks
+    assert asks_for_https(*taken_apart(line)) is asks

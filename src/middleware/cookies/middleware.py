@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from middleware.cookies.codec import has_control
 from middleware.cookies.jar import CookieJar
 from middleware.cookies.options import CookieOptions
-from middleware.cookies.policy import asks_for_https, hardened, name_of
+from middleware.cookies.policy import asks_for_https, missing, taken_apart
 from middleware.cookies.signed import SignedValues
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import restricted_to_private
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 KEY = "middleware.cookies"
 LOGGER = "middleware.cookies"
+KEPT_VERDICTS = 256  # on names and attributes of cookies; an application that makes them up does not fill the memory
 
 
 def get_cookies(environ: WSGIEnvironment) -> CookieJar:
@@ -66,15 +68,17 @@ class CookieMiddleware:
         self._readable = frozenset(readable)
         self._exempt = frozenset(exempt)
         self._signed = None if secret is None else SignedValues(secret, clock)
+        self._verdict = lru_cache(KEPT_VERDICTS)(self._judged)  # an application sets few cookies, and those often
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         https = environ.get("wsgi.url_scheme") == "https"
-        jar = environ[KEY] = CookieJar(
-            environ.get("HTTP_COOKIE", ""), secure=https, options=self._options, signed=self._signed
-        )
+        jar = environ[KEY] = CookieJar(environ.get("HTTP_COOKIE", ""), https, self._options, self._signed)
 
         def amend(response: Response) -> None:
-            self._harden(response, https)
+            for field, _ in response.headers:
+                if field.lower() == "set-cookie":
+                    response.headers = self._hardened(response.headers, https)
+                    break
             lines = jar.close()
             if not jar.accessed:
                 return
@@ -88,32 +92,37 @@ class CookieMiddleware:
 
         return forward(self.app, environ, start_response, amend)
 
-    def _harden(self, response: Response, https: bool) -> None:
-        """Pass each Set-Cookie of the application through the policy."""
-        if not response.get_all("Set-Cookie"):
-            return
+    def _hardened(self, headers: list[tuple[str, str]], https: bool) -> list[tuple[str, str]]:
+        """The header fields, each Set-Cookie of the application passed through the policy."""
         kept = []
-        for field, value in response.headers:
-            hard = self._hard(value, https) if field.lower() == "set-cookie" else value
-            if hard is not None:
-                kept.append((field, hard))
-        response.headers = kept
+        for pair in headers:
+            field, line = pair
+            if field.lower() != "set-cookie":
+                kept.append(pair)
+            elif has_control(line):
+                say_once("a Set-Cookie of the application was dropped: it holds a control character", logger=LOGGER)
+            else:
+                name, attributes = taken_apart(line)
+                added, needs_https = self._verdict(name, attributes, https)
+                kept.append((field, line + added) if added else pair)
+                if needs_https:
+                    say_once(
+                        f"the application sets cookie {name} for https in answer to http: if a proxy in front speaks "
+                        "https, say so by secure=True in the cookie options, or let wsgi.url_scheme tell",
+                        logger=LOGGER,
+                    )
+        return kept
 
-    def _hard(self, line: str, https: bool) -> str | None:
-        name = name_of(line)
-        if name in self._exempt and not has_control(line):
-            return line
+    def _judged(self, name: str, attributes: str, https: bool) -> tuple[str, bool]:
+        """What to add to a line of this name and these attributes, and whether no browser will keep the cookie."""
+        if name in self._exempt:
+            return "", False
         options = self._options
-        secure = options.is_secure("https" if https else "http")
-        hard = hardened(
-            line, secure=secure, httponly=options.httponly, samesite=options.samesite, readable=self._readable
+        added = missing(
+            name,
+            attributes,
+            secure=options.is_secure("https" if https else "http"),
+            httponly=options.httponly and name not in self._readable,
+            samesite=options.samesite,
         )
-        if hard is None:
-            say_once("a Set-Cookie of the application was dropped: it holds a control character", logger=LOGGER)
-        elif not https and asks_for_https(line):
-            say_once(
-                f"the application sets cookie {name} for https in answer to http: if a proxy in front speaks https, "
-                "say so by secure=True in the cookie options, or let wsgi.url_scheme tell",
-                logger=LOGGER,
-            )
-        return hard
+        return added, not https and asks_for_https(name, attributes)

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from middleware.cookies.options import SameSite
 
 
-def name_of(line: str) -> str:
-    """The name of the cookie that a Set-Cookie line sets; empty where it has none."""
-    name, equals, _ = line.partition(";")[0].partition("=")
-    return name.strip(" \t") if equals else ""
+def taken_apart(line: str) -> tuple[str, str]:
+    """The name of the cookie that a Set-Cookie line sets, empty where it has none, and the attributes behind `;`."""
+    pair, _, attributes = line.partition(";")
+    name, equals, _ = pair.partition("=")
+    return name.strip(" \t") if equals else "", attributes
 
 
-def attribute_names(line: str) -> set[str]:
-    """The names of the line's attributes, in lower case."""
-    return {part.partition("=")[0].strip(" \t").lower() for part in line.split(";")[1:]}
+def attribute_names(attributes: str) -> set[str]:
+    """The names of the attributes, in lower case."""
+    return {part.partition("=")[0].strip(" \t").lower() for part in attributes.split(";")}
 
 
 def hardened(
@@ -36,22 +37,27 @@ def hardened(
     """
     if has_control(line):
         return None
-    name = name_of(line)
+    name, rest = taken_apart(line)
+    return line + missing(name, rest, secure=secure, httponly=httponly and name not in readable, samesite=samesite)
+
+
+def missing(name: str, attributes: str, *, secure: bool, httponly: bool, samesite: SameSite) -> str:
+    """What `hardened` appends to a line with these attributes. A function of little that differs between lines."""
     if not name:
-        return line
-    given = attribute_names(line)
+        return ""
+    given = attribute_names(attributes)
     added = ""
     if secure and "path" not in given and "domain" not in given and (prefix_of(name) or "").startswith("__host-"):
         added += "; Path=/"
     if secure and "secure" not in given:
         added += "; Secure"
-    if httponly and "httponly" not in given and name not in readable:
+    if httponly and "httponly" not in given:
         added += "; HttpOnly"
     if "samesite" not in given and (samesite != "None" or secure or "secure" in given):
         added += f"; SameSite={samesite}"
-    return line + added
+    return added
 
 
-def asks_for_https(line: str) -> bool:
+def asks_for_https(name: str, attributes: str) -> bool:
     """Whether a browser keeps this cookie over https only: it is Secure, or its prefix asks for that."""
-    return "secure" in attribute_names(line) or prefix_of(name_of(line)) is not None
+    return "secure" in attribute_names(attributes) or prefix_of(name) is not None
