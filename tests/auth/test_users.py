@@ -39,6 +39,21 @@ def test_an_account_does_not_change_and_hides_its_hash():
         Account("", roles="admin")
 
 
+@pytest.mark.parametrize("stored_password", [None, b"hash", 7])
+def test_a_stored_password_that_is_no_text_is_refused(stored_password):
+    with pytest.raises(ConfigurationError, match="is text"):
+        Account(stored_password)
+
+
+def test_a_source_that_gives_a_password_that_is_no_text_is_503(caplog):
+    class Person:
+        hash = b"hash"
+        roles = ()
+
+    assert ask(AuthMiddleware(who, Basic({"ann": Person()}.get)), headers=basic()).code == 503
+    assert "is text" in caplog.text
+
+
 def test_users_come_from_the_file(file):
     app = AuthMiddleware(who, Basic(Htpasswd(file)))
     assert ask(app, headers=basic()).text == "ann ann Basic"
@@ -126,6 +141,39 @@ def test_a_second_change_within_a_tick_of_the_clock_is_seen(file):
     file.write_text("ann:other")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert users.get("ann").hash == "other"
+
+
+def test_a_change_that_keeps_size_and_mtime_is_seen(file):
+    file.write_text("ann:first\n")
+    os.utime(file, (1000, 1000))
+    users = Htpasswd(file, clock=lambda: 2000.0)
+    assert users.get("ann").hash == "first"
+    file.write_text("ann:other\n")  # as rsync --inplace --times does
+    os.utime(file, (1000, 1000))
+    assert users.get("ann").hash == "other"
+
+
+def test_a_file_whose_time_is_a_little_ahead_of_the_clock_is_read_once_more(file, monkeypatch):
+    os.utime(file, (1000, 1000))
+    ahead = Htpasswd(file, clock=lambda: file.stat().st_ctime - 1)
+    monkeypatch.setattr("middleware.auth.users.open", None, raising=False)
+    with pytest.raises(TypeError):
+        ahead.get("ann")
+
+
+def test_a_file_that_never_rests_is_no_reason_to_wait_for_ever(file, monkeypatch):
+    users = Htpasswd(file)
+    real = os.fstat
+    sizes = iter(range(10**6))
+
+    def restless(descriptor):
+        stat = list(real(descriptor))
+        stat[6] = next(sizes)
+        return os.stat_result(stat)
+
+    monkeypatch.setattr("middleware.auth.users.os.fstat", restless)
+    with pytest.raises(OSError, match="all the time"):
+        users.get("ann")
 
 
 def test_a_file_that_cannot_be_read_is_an_error_at_construction(tmp_path):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         @property
         def roles(self) -> Iterable[str]: ...
 
+    Signature = tuple[int, int, int, int]
     Found = str | AccountLike | None
     Find = Callable[[str], Found]
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
         def get(self, user: str, /) -> Found: ...
 
     Users = Mapping[str, str] | Mapping[str, "Account"] | UserSource | Find
+
+
+_MOST_READS = 100  # of a file that changes while it is read
 
 
 class Account:
@@ -58,6 +62,8 @@ class Account:
         name: str | None = None,
         disabled: bool = False,
     ) -> None:
+        if not isinstance(hash, str):
+            raise ConfigurationError(f"a stored password is text, not {type(hash).__name__}; of a user without one, ''")
         if isinstance(roles, str):
             raise ConfigurationError(f"roles are a list: [{roles!r}]")
         put = object.__setattr__
@@ -178,7 +184,7 @@ class _File:
         self._parse = parse
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: tuple[tuple[int, int, int] | None, Mapping[str, str | list[str]]] = (None, {})
+        self._known: tuple[Signature | None, Mapping[str, str | list[str]]] = (None, {})
 
     def read(self) -> Mapping[str, str | list[str]]:
         """What it holds now."""
@@ -189,22 +195,25 @@ class _File:
             return self._read_again()
 
     def _read_again(self) -> Mapping[str, str | list[str]]:
-        while True:
+        for _ in range(_MOST_READS):
             with open(self.path, "rb") as file:  # noqa: PTH123
-                before = _signature(os.fstat(file.fileno()))
+                before = os.fstat(file.fileno())
                 content = file.read()
                 after = os.fstat(file.fileno())
-            if before == _signature(after):  # else somebody is writing into it just now
+            if _signature(before) == _signature(after):
                 break
+        else:
+            raise OSError(f"{self.path} was written to all the time while it was read")
         parsed = self._parse(_lines(content))
         # A second change within the tick of the file system's clock would look like none: read such a file once more.
-        settled = not 0 <= self._clock() - after.st_mtime < 2
-        self._known = (before if settled else None, parsed)
+        settled = abs(self._clock() - max(after.st_mtime, after.st_ctime)) >= 2
+        self._known = (_signature(after) if settled else None, parsed)
         return parsed
 
 
-def _signature(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+def _signature(stat: os.stat_result) -> Signature:
+    """What tells one content of a file from another; the ctime, because tools that copy set the mtime back."""
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 def _lines(content: bytes) -> list[str]:
