@@ -49,6 +49,12 @@ def test_bcrypt_is_read_under_its_three_names(prefix):
     assert not verify("pear", prefix + BCRYPT[4:])
 
 
+@pytest.mark.parametrize("letter", "./AZaz09")
+def test_a_salt_that_no_bcrypt_writes_is_known_before_any_work(letter):
+    hostile = BCRYPT[:28] + letter + BCRYPT[29:]
+    assert (cost_of(hostile) is None) == (letter != ".")
+
+
 def test_of_a_bcrypt_password_72_bytes_count():
     made = bcrypt.hashpw(b"p" * 72, bcrypt.gensalt(4)).decode()
     assert verify("p" * 72 + "ZZZ", made)

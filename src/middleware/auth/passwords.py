@@ -130,6 +130,8 @@ def _bcrypt_cost(stored: str) -> Cost | None:
     cost, rest = stored[4:6], stored[7:]
     if len(stored) != 60 or stored[6] != "$" or not _BCRYPT_LETTERS.issuperset(rest):
         return None
+    if stored[28] not in ".Oeu":  # the last letter of the salt holds two bits: no bcrypt writes another one
+        return None
     if not cost.isascii() or not cost.isdigit() or not 4 <= int(cost) <= 16:
         return None
     return ("bcrypt", int(cost), 0, 0)
