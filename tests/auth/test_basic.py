@@ -11,7 +11,17 @@ from auth_helpers import basic, stored, who
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth import Account, AuthMiddleware, Basic, allow, get_identity, optional, require, verification
+from middleware.auth import (
+    Account,
+    AuthMiddleware,
+    Basic,
+    SessionLogin,
+    allow,
+    get_identity,
+    optional,
+    require,
+    verification,
+)
 from middleware.auth.schemes.basic import credentials
 from middleware.errors import ConfigurationError, LayerMissing
 
@@ -134,6 +144,20 @@ def test_what_is_not_basic_is_nobody(field):
 def test_bad_credentials_are_refused_where_they_are_optional_too(field):
     app = AuthMiddleware(who, Basic(USERS), rules=[optional("/")])
     assert ask(app, HTTP_AUTHORIZATION=field).code == 401
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        (f"Bearer x, Basic {GOOD}", 400),
+        (f"Negotiate x,basic\t{GOOD}", 400),
+        (f", Basic {GOOD}", 400),
+        ('Digest username="Basic x, Basic y", qop=auth', 200),
+    ],
+)
+def test_credentials_that_come_twice_are_refused_in_whatever_order(field, code):
+    app = AuthMiddleware(who, Basic(USERS), rules=[optional("/")])
+    assert ask(app, HTTP_AUTHORIZATION=field).code == code
 
 
 def test_the_example_of_the_standard_is_read():
@@ -309,6 +333,12 @@ def test_equal_logins_at_once_derive_once(monkeypatch):
         thread.join(10)
     assert codes == [200] * 8
     assert calls == ["apple"]
+
+
+@pytest.mark.parametrize("scheme", [Basic(USERS), SessionLogin(USERS)])
+def test_threads_that_come_first_share_what_is_remembered(scheme):
+    make = type(scheme)._verifier.func
+    assert make(scheme) is make(scheme)
 
 
 def test_derivations_at_once_are_counted_and_the_queue_has_an_end(monkeypatch):

@@ -18,6 +18,7 @@ from middleware.auth import (
     get_identity,
     optional,
     require,
+    verification,
 )
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.sessions import SessionMiddleware, get_session
@@ -142,6 +143,43 @@ def test_other_methods_are_refused(path, method):
     answer = ask(site(), path, method)
     assert answer.code == 405
     assert answer.header("Allow") == "GET, HEAD, POST"
+
+
+def test_a_login_is_bound_to_the_password_that_was_checked(monkeypatch):
+    users = dict(USERS)
+    verify = verification.verify
+
+    def change_meanwhile(password, hash_then):
+        users["ann"] = stored("pear")
+        return verify(password, hash_then)
+
+    monkeypatch.setattr(verification, "verify", change_meanwhile)
+    browser = Browser(site(users=users))
+    assert sign_in(browser).code == 303
+    assert browser.get("/notes").code == 401
+
+
+def test_a_user_who_is_deleted_while_signing_in_is_no_error(monkeypatch):
+    users = dict(USERS)
+    verify = verification.verify
+
+    def delete_meanwhile(password, hash_then):
+        users.clear()
+        return verify(password, hash_then)
+
+    monkeypatch.setattr(verification, "verify", delete_meanwhile)
+    browser = Browser(site(users=users))
+    sign_in(browser)
+    assert browser.get("/notes").code == 401
+
+
+def test_a_login_page_is_503_while_nobody_can_be_identified():
+    def broken(user):
+        raise OSError("the directory is down")
+
+    app = SessionMiddleware(AuthMiddleware(notes, SessionLogin(broken)), store=MemoryStore())
+    answer = sign_in(Browser(app))
+    assert (answer.code, answer.header("Retry-After")) == (503, "5")
 
 
 # SES-2: forms come from our own pages.
@@ -463,7 +501,9 @@ def test_the_page_can_be_the_applications_own():
         return f"<p>{error}</p><input name=token value={get_auth(environ).form_token()}> to {next_url}"
 
     browser = Browser(site(page=page))
-    token = re.search(r"value=(\w+)", browser.get("/login?next=/x").text)[1]
+    shown = browser.get("/login?next=/x")
+    assert shown.header("Content-Security-Policy") == "frame-ancestors 'none'"
+    token = re.search(r"value=(\w+)", shown.text)[1]
     answer = sign_in(browser, password="wrong", headers={}, token=token, next="/y")
     assert answer.code == 401
     assert "not right" in answer.text

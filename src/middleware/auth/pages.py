@@ -84,8 +84,9 @@ autofocus{described}>
 
 
 def own_login_page(status: str, body: str) -> Response:
-    """The login page of an application that draws its own."""
-    return _html(status, body, built_in=False)
+    """The login page of an application that draws its own, with whatever scripts and styles; no frame shows it."""
+    unframed = [("Content-Security-Policy", "frame-ancestors 'none'"), ("X-Frame-Options", "DENY")]
+    return _html(status, body, unframed, built_in=False)
 
 
 def logout_page(action: str, next_url: str, token: str) -> Response:

@@ -11,7 +11,7 @@ from middleware.auth.passwords import need_extra
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import finder, known_hashes
 from middleware.errors import ConfigurationError
-from middleware.headers import quoted
+from middleware.headers import members, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Basic:
     def _verifier(self) -> Verifier:
         from middleware.auth.verification import Verifier
 
-        return Verifier(self._users, self._clock)
+        # One for all threads: of two that come here at once, cached_property alone would give each its own.
+        verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
+        return verifier
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
         """Whose credentials the Authorization field holds. Raises Unavailable."""
@@ -65,7 +67,7 @@ class Basic:
         if len(field) > LONGEST:
             return Refused("too long") if field.lstrip(" ")[:5].lower() == "basic" else None
         verifier = self._verifier
-        identity = verifier.remembered(field)
+        identity = verifier.remembered(field) if field.isascii() else None
         if identity is not None:
             return identity
         found = credentials(field)
@@ -87,11 +89,12 @@ class Basic:
 def credentials(field: str) -> tuple[str, str] | Refused | None:
     """The name and the password in an Authorization field; Refused for bad ones, None where it is no Basic one."""
     text = field.strip(" ")
-    end = min((place for place in map(text.find, " \t,") if place >= 0), default=len(text))
+    if "," in text:  # a field that was sent twice arrives as a list; the parameters of other schemes are one too
+        schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
+        return Refused("several credentials", 400) if "basic" in schemes else None
+    end = min((place for place in map(text.find, " \t") if place >= 0), default=len(text))
     if text[:end].lower() != "basic":
         return None
-    if "," in text:
-        return Refused("several credentials", 400)
     if text[end : end + 1] != " ":
         return Refused("malformed")
     given = text[end:].strip(" ")

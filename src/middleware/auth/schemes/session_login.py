@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from middleware.auth.forms import Form
     from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.pages import Page
-    from middleware.auth.users import Users
+    from middleware.auth.users import Account, Users
     from middleware.auth.verification import Verifier
     from middleware.sessions import Session
     from middleware.wsgi import Response
@@ -73,6 +73,8 @@ class SessionLogin:
             raise ConfigurationError("login_path= and logout_path= are two different paths")
         if default_next[:1] != "/" or safe_next(default_next, "") is None or default_next in (login_path, logout_path):
             raise ConfigurationError(f"default_next= is a path of this site, not {default_next!r}")
+        if page is not None and not callable(page):
+            raise ConfigurationError(f"page= is a callable that gives HTML, not {page!r}")
         self.pages: Mapping[str, WSGIApplication] = {login_path: self._login_page, logout_path: self._logout_page}
         self._users = users
         self._login_path = login_path
@@ -86,7 +88,9 @@ class SessionLogin:
     def _verifier(self) -> Verifier:
         from middleware.auth.verification import Verifier
 
-        return Verifier(self._users, self._clock)
+        # One for all threads: of two that come here at once, cached_property alone would give each its own.
+        verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
+        return verifier
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | None:
         """Who signed in, in this session. One whose password has changed since, or whose account is gone, is ended.
@@ -126,6 +130,10 @@ class SessionLogin:
         account = self._verifier.account(user)
         if account is None:
             raise LookupError(f"no user {user!r} who may sign in")
+        return self._begin(environ, user, account)
+
+    def _begin(self, environ: WSGIEnvironment, user: str, account: Account) -> Identity:
+        """Begin a login that lasts as long as the password in `account`, which is the one that was checked."""
         session = _session(environ)
         before = session.get(_LOGIN)
         if before is not None and (_login_of(before) or (0, "", "", ""))[3] != user:
@@ -143,7 +151,7 @@ class SessionLogin:
 
     def form_token(self, environ: WSGIEnvironment, /) -> str:
         """The token that a form of this session holds. Empty where the browser itself says where forms come from."""
-        if "HTTP_SEC_FETCH_SITE" in environ:
+        if environ.get("HTTP_SEC_FETCH_SITE"):
             return ""
         session = _session(environ)
         token = session.get(_TOKEN)
@@ -178,9 +186,10 @@ class SessionLogin:
             return _refusal(environ, *form.refused)
         wanted = self._checked(environ, form.only("next"))
         user, password = form.only("username") or "", form.only("password") or ""
-        if not user or not user.isprintable() or self._verifier.check(user, password) is None:
+        account = self._verifier.check(user, password) if user and user.isprintable() else None
+        if account is None:
             return self._form(environ, "401 Unauthorized", _WRONG, wanted)
-        self.remember(environ, user)
+        self._begin(environ, user, account)
         return redirect("303 See Other", wanted or self._default_next)
 
     def _sign_out(self, environ: WSGIEnvironment) -> Response:
