@@ -184,6 +184,28 @@ def test_a_401_with_a_challenge_stays_as_it_is(headers):
     assert answer.body == b"page"
 
 
+@pytest.mark.parametrize("rule", [allow("/"), optional("/")], ids=repr)
+def test_an_application_that_fails_like_a_scheme_after_its_head_is_not_answered_for(rule):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        raise Unavailable
+
+    with pytest.raises(Unavailable):
+        ask(layer(app, rules=[rule]), "/")
+
+
+def test_a_401_of_the_application_keeps_its_cookies_on_the_way_to_the_login_page():
+    answer = ask(with_login(answering("401 No", [("Set-Cookie", "a=1"), ("X-Own", "1")])), "/open", headers=NAVIGATE)
+    assert answer.code == 302
+    assert "a=1" in answer.all("Set-Cookie")
+
+
+def test_a_401_of_the_application_is_kept_nowhere():
+    answer = ask(layer(answering("401 No", [("CDN-Cache-Control", "max-age=60")])), "/open")
+    assert answer.header("Cache-Control") == "no-store"
+    assert answer.header("CDN-Cache-Control") is None
+
+
 # CCH
 
 
@@ -230,7 +252,9 @@ def test_an_identified_answer_is_private_whatever_the_application_said(said, sen
     assert ask(app, "/open", headers=basic()).header("Cache-Control") == sent
 
 
-@pytest.mark.parametrize("name", ["CDN-Cache-Control", "Surrogate-Control", "X-Accel-Expires"])
+@pytest.mark.parametrize(
+    "name", ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Edge-Control", "X-Accel-Expires"]
+)
 def test_fields_that_outdo_cache_control_are_removed(name):
     answer = ask(layer(answering(headers=[(name, "max-age=60")])), "/open", headers=basic())
     assert answer.header(name) is None
@@ -323,6 +347,18 @@ def test_a_wrong_option_is_refused():
         layer(remote_user_encoding="utf-8")
     with pytest.raises(TypeError, match="fresh"):
         layer(fresh=1)
+
+
+def test_a_wrong_option_of_a_page_or_a_scheme_is_refused_at_construction():
+    class Slip(Badge):
+        reads = "X-Badge"
+
+    with pytest.raises(ConfigurationError, match=r"\('X-Badge',\)"):
+        layer(schemes=Slip())
+    with pytest.raises(ConfigurationError, match="page="):
+        layer(page="refused.html")
+    with pytest.raises(ConfigurationError, match="page="):
+        SessionLogin(USERS, page="login.html")
 
 
 def test_the_roles_of_one_user_are_not_those_of_another_at_the_same_time():

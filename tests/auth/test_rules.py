@@ -286,6 +286,12 @@ def test_an_override_says_nothing_where_no_rule_names_methods():
     assert ask(layer([allow("/")]), "/", "POST", {"X-HTTP-Method-Override": "PUT"}).code == 200
 
 
+def test_a_field_that_names_an_unknown_method_opens_nothing():
+    app = layer([allow("/")])
+    assert ask(app, "/", "POST", {"X-HTTP-Method-Override": "PROPFIND"}).code == 400
+    assert ask(app, "/", "POST", {"X-HTTP-Method-Override": "GET, DELETE"}).code == 400
+
+
 def test_on_allow_no_scheme_is_asked():
     class Unasked(Basic):
         def authenticate(self, environ, /):

@@ -62,9 +62,9 @@ class Verifier:
         return None if account is None or account.disabled else account
 
     def remembered(self, credentials: str) -> Identity | None:
-        """Whose credentials these are, if they were right within the last minute and the account has not changed."""
+        """Whose ASCII credentials these are, if they were right a minute ago and the account has not changed since."""
         digest = self._started.copy()  # as `_digest` does, 0.1 us faster where every request comes by
-        digest.update(credentials.encode("utf-8", "surrogatepass"))
+        digest.update(credentials.encode())
         known = self._remembered.get(digest.digest())
         if known is None:
             return None
