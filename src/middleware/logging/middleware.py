@@ -6,7 +6,7 @@ from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
 from middleware.logging.formats import by_function, combined, common, extended
-from middleware.logging.record import AccessRecord
+from middleware.logging.record import AccessRecord, code_of
 from middleware.logging.request_id import KEY, is_request_id, make_request_id
 from middleware.logging.sinks import Failures, emitter
 from middleware.wsgi import forward
@@ -96,7 +96,7 @@ class LoggingMiddleware:
 class _Entry(AccessRecord):
     """The record of one request, which fills itself at the moments that `forward` tells of.
 
-    Its methods stand where closures would: to make three of those takes 0.3 us more a request.
+    Its methods stand where closures would: to make three of those takes 0.2 us more a request.
     """
 
     layer: LoggingMiddleware
@@ -108,12 +108,13 @@ class _Entry(AccessRecord):
         response.set(header, self.request_id)
 
     def watch(self, chunk: bytes) -> None:
-        if not self.sent:
+        sent = self.sent
+        if not sent:
             try:
                 self.first_byte = self.layer._timer() - self.started
             except Exception:  # noqa: BLE001 - counted at the end, where a broken timer fails again
                 self.first_byte = None
-        self.sent += len(chunk)
+        self.sent = sent + len(chunk)
 
     def end(self, ending: Ending) -> None:
         layer = self.layer
@@ -126,15 +127,16 @@ class _Entry(AccessRecord):
 
     def settle(self, ending: Ending) -> None:
         """Draw the conclusions, once the answer has ended."""
-        self.sent += ending.by_descriptor
         head = ending.head
-        if head is not None:
-            self.headers = head.headers
-        if head is None or (ending.error is not None and not self.sent):
+        if ending.by_descriptor:
+            self.sent += ending.by_descriptor
+        if head is None:
             self.status = 500
         else:
-            code = head.status[:3]
-            self.status = int(code) if code.isascii() and code.isdigit() else 0
+            self.status = code_of(head.status)
+            self.headers = head.headers
+        if ending.error is not None and not self.sent:
+            self.status = 500
         if ending.gone:
             self.aborted = ending.error is not None or not self.is_all_there()
         elif ending.error is not None:
