@@ -294,7 +294,7 @@ def test_a_memory_store_in_one_of_several_processes_is_told_once(environ, caplog
     site = Site()
     call(site.cache, make_environ("/a"))
     assert caplog.records == []
-    for _ in range(3):
-        call(site.cache, make_environ("/a", **environ))
+    for path in ("/b", "/c", "/c"):
+        call(site.cache, make_environ(path, **environ))
     assert len(caplog.records) == 1
     assert "each has a cache of its own" in caplog.text

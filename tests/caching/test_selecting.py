@@ -113,6 +113,24 @@ def test_an_answer_with_another_vary_replaces_the_one_that_matched():
     assert site.ask(at=12, headers={"X": "a"}).body == newer.body
 
 
+def test_of_two_answers_that_fit_the_latest_is_given():
+    site = varying("X")
+    site.ask(headers={"X": "1", "Y": "1"})
+    site.answers("Cache-Control: max-age=60", "Vary: Y")
+    older = site.ask(at=1, headers={"X": "2", "Y": "2"})
+    assert site.ask(at=2, headers={"X": "3", "Y": "2"}).body == older.body
+    site.answers("Cache-Control: max-age=60", "Vary: X")
+    newer = site.ask(at=3, headers={"X": "3", "Y": "3"})
+    assert site.ask(at=4, headers={"X": "3", "Y": "2"}).body == newer.body
+
+
+@pytest.mark.parametrize("vary", ["Accept Cookie", "Accept;Cookie", "X, \u00e9", "X\x0b", '"X"', "X: Y"])
+def test_a_vary_that_is_no_list_of_names_is_not_stored(vary):
+    site = varying(vary)
+    site.ask()
+    assert not site.is_hit()
+
+
 def test_the_variants_of_a_url_are_bounded():
     site = varying("X")
     for number in range(100):

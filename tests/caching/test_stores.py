@@ -157,6 +157,17 @@ def test_an_answer_that_does_not_fit_into_the_store_passes(caplog):
     site = Site(store=MemoryStore(max_bytes=8192))
     site.answers("Cache-Control: max-age=60", body=b"x" * 10_000)
     assert site.ask().body == site.ask().body == b"x" * 10_000
+    assert caplog.records == []
+
+
+def test_a_store_that_evicts_keeps_all_of_what_is_asked_for():
+    site = Site(store=MemoryStore(max_bytes=200_000))
+    site.answers("Cache-Control: max-age=3600, public")
+    site.ask()
+    for number in range(10_000):
+        site.ask(f"/{number}")
+        if number % 10 == 0:
+            assert site.is_hit(at=number / 10)
 
 
 def test_the_cache_works_on_sqlite(tmp_path):

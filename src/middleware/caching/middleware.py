@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.entry import Head
+    from middleware.caching.entry import Head, Record
     from middleware.caching.keys import Key
     from middleware.stores.base import Store
     from middleware.wsgi import Ending
@@ -146,13 +146,15 @@ class CacheMiddleware:
     ) -> Iterable[bytes]:
         """Ask the application, with the stored validators where there are some, and store its answer if it may be."""
         shelf = self._shelf
-        shelf.tell_if_alone(environ)
         reason = _reason(found)
         asked = environ.get("HTTP_CACHE_CONTROL")
-        refused = asked is not None and "no-store" in asked.lower()  # wherever it stands: nothing is lost by it
-        record = None
-        if key.canonical and not refused:
-            record = found.record if found is not None else shelf.record_for(key, now)
+        if not key.canonical or (asked is not None and "no-store" in asked.lower()):
+            return self._pass_on(key, environ, start_response, reason)
+        if found is not None:
+            record: Record | None = found.record
+        else:
+            shelf.tell_if_alone(environ)
+            record = shelf.record_for(key, now)
         if record is None:
             return self._pass_on(key, environ, start_response, reason)
         filling = Filling(self._terms, key, record.generation, found, environ, now, reason)

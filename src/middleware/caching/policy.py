@@ -47,7 +47,7 @@ _NOT_UPDATED = frozenset((*_OF_ONE_CONNECTION, "content-length", "content-encodi
 _NOT_IN_304 = frozenset(("content-type", "content-length", "content-encoding", "content-language", "content-range"))
 # Without one of these an answer is neither fresh nor able to be validated.
 _DECLARING = ("cache-control", "etag", "expires", "last-modified")
-_NO_TOKEN = frozenset('";=')
+_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 
 
 class Said:
@@ -176,7 +176,9 @@ def initial_age(age: Iterable[str], date: int, asked_at: float, received_at: flo
 
 
 def selecting(vary: Iterable[str], allow_origin: Iterable[str]) -> tuple[str, ...] | None:
-    """The request fields that select this answer, lower case, sorted; None for `*` or for too many.
+    """The request fields that select this answer, lower case, sorted; None for `*`, for too many, or for no list.
+
+    `Accept Cookie`, say, has no comma: what it means is in doubt, so the answer is nobody else's.
 
     An Access-Control-Allow-Origin other than `*` depends on Origin, whether Vary says so or not.
     """
@@ -184,7 +186,7 @@ def selecting(vary: Iterable[str], allow_origin: Iterable[str]) -> tuple[str, ..
     if line.count(",") > 8 * MAX_SELECTING or len(line) > 1 << 12:
         return None
     names = {name.lower() for member in line.split(",") if (name := member.strip(" \t"))}
-    if "*" in names or len(names) > MAX_SELECTING or not _NO_TOKEN.isdisjoint(line):
+    if "*" in names or len(names) > MAX_SELECTING or not _TOKEN.issuperset("".join(names)):
         return None
     if any(value.strip(" \t") != "*" for value in allow_origin):
         names.add("origin")

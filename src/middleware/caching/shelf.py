@@ -15,6 +15,7 @@ from time import monotonic
 from middleware.caching.entry import Head, Record, checksum
 from middleware.caching.keys import record_address, variant
 from middleware.caching.memo import Memo
+from middleware.errors import ValueTooLarge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_VARIANTS = 64  # of one URL; the oldest go first
 MAX_SELECTIONS = 8  # different lists of field names in the Vary of one URL's answers
+REREAD = 1.0  # seconds after which a head is read again: a store that evicts must see that it is in use
 LONGEST_CALL = 300  # seconds that an application may take for an answer that is to be stored
 _ATTEMPTS = 5  # of changing a record that others change too
 _PATIENCE = 3  # failures in a row, after which the store is left alone
@@ -37,15 +39,26 @@ _said_alone = False
 
 
 class Found:
-    """What is stored for a request: its URL's record, and the head that fits, with its address, if there is one."""
+    """What is stored for a request: its URL's record, and the head that fits, with its address, if there is one.
 
-    __slots__ = ("address", "head", "record", "variant")
+    `read_again_at`: until then the record alone says that nothing has changed, which saves a third of a hit.
+    """
 
-    def __init__(self, record: Record, variant: str = "", address: str = "", head: Head | None = None) -> None:
+    __slots__ = ("address", "head", "read_again_at", "record", "variant")
+
+    def __init__(
+        self,
+        record: Record,
+        variant: str = "",
+        address: str = "",
+        head: Head | None = None,
+        read_again_at: float = float("-inf"),
+    ) -> None:
         self.record = record
         self.variant = variant
         self.address = address
         self.head = head
+        self.read_again_at = read_again_at
 
 
 class Shelf:
@@ -62,24 +75,33 @@ class Shelf:
         self._told = float("-inf")
 
     def find(self, environ: WSGIEnvironment, key: Key, now: float) -> Found | None:
-        """What is stored for this request, or None where nothing is known of its URL."""
+        """What is stored for this request, or None where nothing is known of its URL.
+
+        Of several answers that fit, since their Vary differed, it is the latest (RFC 9111, section 4).
+        """
         record = self._record(key.record)
         if record is None:
             return None
+        latest: Found | None = None
+        latest_at = float("-inf")
         for names in record.selections:
             chosen = variant(environ, key.seen, names)
-            known = record.found.get(chosen)
-            if known is not None and now < known.head.stale_at:
-                # The record says that nothing has changed: a third of what a hit costs is saved.
-                found: Found = known
-                return found
-            address = _head_address(key.url, chosen)
-            head = self._head(address)
-            if head is not None and head.generation == record.generation:
-                found = record.found[chosen] = Found(record, chosen, address, head)
-                self._records.grow(len(address) + head.size())  # it goes when the record does
-                return found
-        return Found(record)
+            found: Found | None = record.found.get(chosen)
+            if found is None or now >= found.read_again_at:
+                found = self._find_variant(record, key.url, chosen, now)
+            head = None if found is None else found.head
+            if head is not None and head.received > latest_at:
+                latest, latest_at = found, head.received
+        return latest or Found(record)
+
+    def _find_variant(self, record: Record, url: str, chosen: str, now: float) -> Found | None:
+        address = _head_address(url, chosen)
+        head = self._head(address)
+        if head is None or head.generation != record.generation:
+            return None
+        found = record.found[chosen] = Found(record, chosen, address, head, min(head.stale_at, now + REREAD))
+        self._records.grow(len(address) + head.size())  # it goes when the record does
+        return found
 
     def body(self, found: Found) -> bytes | None:
         """The body of the head that was found; None where it is gone or damaged, and the entry is removed then."""
@@ -338,6 +360,8 @@ class Shelf:
 
     def _failed(self, error: Exception) -> None:
         """Count a failure of the store, leave it alone after several, and say so once a minute."""
+        if isinstance(error, ValueTooLarge):
+            return  # it works: only this answer is not for it
         now = monotonic()
         self._failures += 1
         self._rests_until = now + _REST
