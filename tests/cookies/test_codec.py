@@ -101,6 +101,21 @@ def test_no_text_raises_and_both_readers_agree(field, name):
     assert all(key and "=" not in key and ";" not in key + value for key, value in pairs)
 
 
+ids = st.sampled_from(["id", "_gid", "sid", "ID", "id ", "", "i"])
+written = st.sampled_from(["abc", "id=abc", "", " abc\t", '"abc"', "a=b", "; "])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["; ", ";", " ; ", ";\t", "", " "]), ids, st.sampled_from("= "), written)),
+    st.integers(1, 4),
+)
+def test_one_name_is_found_wherever_browsers_and_others_put_it(parts, most):
+    field = "".join("".join(part) for part in parts)
+    expected = [value for name, value in parse_cookies(field) if name == "id"]
+    assert values_of(field, "id") == expected
+    assert values_of(field, "id", most) == expected[:most]
+
+
 tokens = st.text(alphabet=codec._TOKEN, min_size=1, max_size=30)
 octets = st.text(alphabet=codec._VALUE, max_size=100)
 

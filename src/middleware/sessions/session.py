@@ -56,6 +56,9 @@ else:
     Base = MutableMapping
 
 
+_NONE: Messages = []  # replaced where messages come, never changed
+
+
 class Session(Base):
     """What is kept for a visitor from one request to the next: a mapping of text to plain values.
 
@@ -67,21 +70,21 @@ class Session(Base):
     `accessed`: whether it was used; the answer is then for this visitor only. `closed`: whether the head has left.
     """
 
-    # What most sessions never change stands on the class: it makes an unused one 0.3 us cheaper.
-    accessed = False
+    # What an unused session never reads stands on the class: that makes it 0.1 us cheaper.
     failure: StoreError | None = None
-    closed = False
     _record: Record | None = None
     _data: dict[str, Any] | None = None  # None: not loaded
+    _encode: Callable[[str, object], bytes]
     _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
     _after: dict[str, bytes]  # by key, of what was set to a value that cannot change: as it will be kept
     _space: int | None = None  # bytes that the content may grow by, at least; None: as it was loaded
-    _taken: Messages = []  # noqa: RUF012 - these two are replaced, never changed
-    _left: Messages = []  # noqa: RUF012
+    _taken: Messages
+    _left: Messages
 
     def __init__(self, place: Place, field: str) -> None:
         self._place = place
         self._field = field
+        self.accessed = self.closed = False
 
     def __repr__(self) -> str:
         return "<Session>"
@@ -187,7 +190,7 @@ class Session(Base):
             self._changing("flash")
             assert self._record is not None
             self._taken = list(self._record.messages)
-            self._left = []
+            self._left = _NONE
         return [(category, message) for category, message in waiting]
 
     # Life
@@ -210,8 +213,6 @@ class Session(Base):
         self._ask(record.end)
         self._begin(record)
         self._space = None
-        self._taken = []
-        self._left = []
 
     @property
     def id(self) -> str | None:
@@ -285,6 +286,7 @@ class Session(Base):
         self._encode = record.encoded_value
         self._before = {}
         self._after = {}
+        self._taken = self._left = _NONE
         return record.data
 
     def _changing(self, what: str) -> dict[str, Any]:
@@ -309,8 +311,8 @@ class Session(Base):
         if space is None:
             record = self._asked()
             space = record.room - record.size
-        self._space = space - bytes_more  # less than there is, where something was replaced: then it is counted
-        if self._space < 0:
+        self._space = left = space - bytes_more  # less than there is, where something was replaced: then it is counted
+        if left < 0:
             record = self._asked()
             try:
                 self._space = record.room - record.check_size(self._loaded(), self._waiting())

@@ -39,9 +39,9 @@ class SignedSessions:
     def open(self, field: str) -> SignedRecord:
         """The session that a Cookie field holds, or a new one."""
         now = self.limits.clock()
-        values = values_of(field, self.name)
-        for value in values[:MOST_TRIED]:
-            opened = self.signer.unsign(value[1:-1] if value[:1] == value[-1:] == '"' else value)
+        values = values_of(field, self.name, MOST_TRIED)
+        for value in values:
+            opened = self.signer.unsign(value[1:-1] if value[:1] == '"' == value[-1:] else value)
             if opened is None:
                 continue
             payload, last_seen = opened
@@ -63,7 +63,6 @@ class SignedRecord:
     """The session of one request, in its cookie."""
 
     encoded_value = staticmethod(encoded_value)
-    cookie: str | None = None
     had_cookie = True
 
     def __init__(
@@ -79,6 +78,7 @@ class SignedRecord:
     ) -> None:
         self._sessions = sessions
         self._now = now
+        self.cookie: str | None = None
         self.data = data
         self.messages = messages
         self._payload = payload  # as the cookie holds it; empty for a new session

@@ -47,13 +47,12 @@ class StoredSessions:
         """The session that a Cookie field names, or a new one. Raises StoreError where the store cannot answer."""
         limits = self.limits
         now = limits.clock()
-        values = values_of(field, self._name)
+        values = values_of(field, self._name, MOST_TRIED)
         moved = None
-        for value in values[:MOST_TRIED]:
-            identifier = value[1:-1] if value[:1] == value[-1:] == '"' else value
+        for value in values:
+            identifier = value[1:-1] if value[:1] == '"' == value[-1:] else value
             key = _key_of(identifier)
-            raw = None if key is None else self.store.get(key)
-            if key is None or raw is None:
+            if key is None or (raw := self.store.get(key)) is None:
                 continue
             found = Stamped.read(raw)
             if found is not None and not limits.is_over(found.created, found.last_seen, now):
@@ -84,7 +83,6 @@ class StoredRecord:
     """The session of one request, in the store."""
 
     encoded_value = staticmethod(encoded_value)
-    cookie: str | None = None
     had_cookie = True
     moved: tuple[str, bytes] | None = None  # the cookie names a session that got a new id a moment ago
     dropped = False  # what this request writes is not kept, and sets no cookie
@@ -103,6 +101,7 @@ class StoredRecord:
         self._store = store
         self._limits = limits
         self._now = now
+        self.cookie: str | None = None
         self.data = data
         self.messages = messages
         self._identifier = identifier
