@@ -7,6 +7,7 @@ The names below are loaded when they are first asked for, so `import middleware`
 __version__ = "0.1.0"
 
 __all__ = [
+    "UNWATCHED",
     "AccessRecord",
     "Account",
     "AuthMiddleware",
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
     from middleware.sessions import SessionMiddleware, get_session
     from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
-    from middleware.wsgi import Ending, Response, forward
+    from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
 _ROOMS = {
     "auth": (
@@ -74,7 +75,7 @@ _ROOMS = {
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
     "sessions": ("SessionMiddleware", "get_session"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
-    "wsgi": ("Ending", "Response", "forward"),
+    "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import middleware
 from middleware import (
+    UNWATCHED,
     AccessRecord,
     Account,
     AuthMiddleware,
@@ -192,7 +193,7 @@ class Banner:
         if environ["PATH_INFO"] == "/closed":
             return Response("403 Forbidden", [("Content-Type", "text/plain")], [b"closed"])(environ, start_response)
 
-        def amend(response: Response) -> None:
+        def amend(response: Response) -> object:
             assert_type(response.code, str)
             assert_type(response.get("Vary"), str | None)
             assert_type(response.get_all("Set-Cookie"), list[str])
@@ -200,6 +201,7 @@ class Banner:
             response.add("Link", "</style.css>; rel=preload")
             response.remove("Server")
             response.vary("Accept-Language")
+            return UNWATCHED if response.code == "404" else None
 
         seen: list[int] = []
 

@@ -4,8 +4,8 @@
 one chunk in and one chunk out, `close()` once in every ending. `Response` is an answer as a value.
 """
 
-from middleware.wsgi.exchange import Ending
+from middleware.wsgi.exchange import UNWATCHED, Ending
 from middleware.wsgi.forward import forward
 from middleware.wsgi.response import Response
 
-__all__ = ["Ending", "Response", "forward"]
+__all__ = ["UNWATCHED", "Ending", "Response", "forward"]

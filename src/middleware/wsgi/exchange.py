@@ -47,6 +47,10 @@ class Ending:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
 
 
+# What `amend` returns to say that neither `watch` nor `end` need see more of this answer.
+UNWATCHED = object()
+
+
 class Exchange:
     """The head in hand, whether it is gone, what was seen of the body, and what ends it all. `forward` fills it."""
 
@@ -115,8 +119,8 @@ class Exchange:
 
     def release(self, head: Response) -> None:
         """Amend a head and hand it to the server."""
-        if self.amend is not None:
-            self.amend(head)
+        if self.amend is not None and self.amend(head) is UNWATCHED:
+            self.watch = self.end = None
         exc_info, self.exc_info = self.exc_info, None
         if exc_info is None or exc_info[1] is None:
             self.server_write = self.start_response(head.status, head.headers)

@@ -6,7 +6,7 @@ What PEP 3333 asks of a middleware is kept by this file and by `exchange`, once 
 from __future__ import annotations
 
 from middleware.wsgi.bodies import Body, ListBody
-from middleware.wsgi.exchange import Exchange
+from middleware.wsgi.exchange import UNWATCHED, Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def forward(
     replaces one when the body is already in the server's hands cannot bring a body: the error it reports is raised.)
 
     `watch(chunk)` sees each non-empty chunk, yielded or written alike. `end(ending)` runs exactly once, after the
-    application's own `close()`, however the answer ends. Without these two the application's body goes on as it is.
+    application's own `close()`, however the answer ends. Without these two the application's body goes on as it is, and
+    likewise where `amend` returns `UNWATCHED`: nothing more of this answer is watched then, and no end told.
 
     Raises RuntimeError where the application breaks PEP 3333: `start_response` is never called, or twice without
     `exc_info`.
@@ -51,10 +52,9 @@ def forward(
     exchange.file = exchange.error = exchange.server_error = None
     exchange.handed_on = exchange.left = exchange.completed = False
 
-    plain = watch is None and end is None
     body: Iterable[bytes] = ()
     try:
-        if plain or "wsgi.file_wrapper" not in environ:
+        if (watch is None and end is None) or "wsgi.file_wrapper" not in environ:
             body = app(environ, exchange.start)
         else:
             body = exchange.call_with_watched_files()
@@ -64,8 +64,8 @@ def forward(
         if exchange.exc_info is not None:
             exchange.release(head)
         elif exchange.accepted is None:  # release(), without the 0.08 us of its call
-            if amend is not None:
-                amend(head)
+            if amend is not None and amend(head) is UNWATCHED:
+                exchange.watch = exchange.end = None
             exchange.server_write = start_response(head.status, head.headers)
             exchange.accepted = head
         if head.body is not None:
@@ -75,7 +75,7 @@ def forward(
         exchange.fail(error, body)
         raise
     exchange.handed_on = True
-    if plain or exchange.ends_with_file(body):
+    if (exchange.watch is None and exchange.end is None) or exchange.ends_with_file(body):
         return body
     if type(body) is list or type(body) is tuple or type(body) is ListBody:
         return ListBody.of(exchange, body)
