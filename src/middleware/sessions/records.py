@@ -18,11 +18,16 @@ class Stamped:
 
     __slots__ = ("content", "created", "last_seen", "raw")
 
-    def __init__(self, created: float, last_seen: float, content: bytes, raw: bytes | None = None) -> None:
+    def __init__(self, created: float, last_seen: float, content: bytes, raw: bytes) -> None:
         self.created = created
         self.last_seen = last_seen
         self.content = content
-        self.raw = _HEADER.pack(_RECORD, created, last_seen) + content if raw is None else raw
+        self.raw = raw
+
+    @staticmethod
+    def of(created: float, last_seen: float, content: bytes) -> Stamped:
+        """The record of a session that is about to be stored."""
+        return Stamped(created, last_seen, content, _HEADER.pack(_RECORD, created, last_seen) + content)
 
     @staticmethod
     def read(raw: bytes) -> Stamped | None:

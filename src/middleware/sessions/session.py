@@ -132,7 +132,9 @@ class Session(Base):
     # Changing
 
     def __setitem__(self, key: str, value: Any) -> None:
-        data = self._changing(key)
+        data = self._data
+        if data is None or self.closed:
+            data = self._changing(key)
         encoded = self._encode(key, value)
         if key not in self._before:
             self._remember(key)

@@ -159,7 +159,7 @@ class StoredRecord:
 
     def _create(self, text: bytes) -> None:
         """The first content of a new session. An id that is taken already is never shared."""
-        fresh = Stamped(self.created, self._now, text)
+        fresh = Stamped.of(self.created, self._now, text)
         identifier, key = self._add(fresh, self._limits.seconds_left(self.created, self._now))
         self._hold(identifier, key, fresh)
         self.cookie = identifier
@@ -194,7 +194,7 @@ class StoredRecord:
 
     def _swap(self, held: Stamped, text: bytes) -> bool:
         now = self._now
-        fresh = Stamped(held.created, max(held.last_seen, now), text)
+        fresh = Stamped.of(held.created, max(held.last_seen, now), text)
         ttl = self._limits.seconds_left(held.created, now)
         if not self._store.swap(self._key, held.raw, fresh.raw, ttl):
             return False
@@ -224,7 +224,7 @@ class StoredRecord:
             return
         old_key, held = self._key, self._held
         ttl = self._limits.seconds_left(held.created, self._now)
-        fresh = Stamped(held.created, self._now, held.content)
+        fresh = Stamped.of(held.created, self._now, held.content)
         identifier, key = self._add(fresh, ttl)
         # From the moment of this swap the old id opens nothing. That it succeeds proves that nobody has ended or
         # changed the session since it was copied.
@@ -239,7 +239,7 @@ class StoredRecord:
                 self._store.delete(key)
                 self.dropped = True
                 return
-            again = Stamped(current.created, self._now, current.content)
+            again = Stamped.of(current.created, self._now, current.content)
             self._store.swap(key, fresh.raw, again.raw, ttl)
             held, fresh = current, again
             _wait(attempt)
