@@ -47,8 +47,16 @@ class Ending:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
 
 
-# What `amend` returns to say that neither `watch` nor `end` need see more of this answer.
-UNWATCHED = object()
+class Unwatched:
+    """What `amend` returns to say that neither `watch` nor `end` need see more of this answer."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNWATCHED"
+
+
+UNWATCHED = Unwatched()
 
 
 class Exchange:
