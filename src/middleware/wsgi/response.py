@@ -82,7 +82,11 @@ class Response:
     def set(self, name: str, value: str) -> None:
         """Make one line of the field the only one. A ValueError for a value that would end the line."""
         _refuse_line_ends(name, value)
-        self.remove(name)
+        lower = name.lower()
+        for key, _ in self.headers:
+            if key.lower() == lower:
+                self.remove(name)
+                break
         self.headers.append((name, value))
 
     def add(self, name: str, value: str) -> None:
@@ -97,8 +101,11 @@ class Response:
 
     def vary(self, *names: str) -> None:
         """Add field names to Vary, once each whatever their case; `*` says it all (RFC 9110, section 12.5.5)."""
-        members = [member.strip() for member in (self.get("Vary") or "").split(",")]
-        members = [member for member in members if member]
+        present = self.get("Vary")
+        if present is None:
+            self.headers.append(("Vary", ", ".join(names)))
+            return
+        members = [member for part in present.split(",") if (member := part.strip())]
         known = {member.lower() for member in members}
         missing = [name for name in names if name.lower() not in known]
         if missing and "*" not in known:
