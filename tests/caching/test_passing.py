@@ -290,7 +290,7 @@ def test_many_threads_get_one_body_each_whole():
 
 @pytest.mark.parametrize("environ", [{"wsgi.multiprocess": True}, {"wsgi.run_once": True}])
 def test_a_memory_store_in_one_of_several_processes_is_told_once(environ, caplog, monkeypatch):
-    monkeypatch.setattr("middleware.caching.shelf._said_alone", False)
+    monkeypatch.setattr("middleware.operators._said", {})
     site = Site()
     call(site.cache, make_environ("/a"))
     assert caplog.records == []

@@ -130,7 +130,7 @@ class Filling:
         """Decide with the head whether the answer will be stored. A head that replaces one decides anew."""
         self._said = self._storable(response)
         found = self._found
-        if self._said is None and found is not None and found.head is not None and response.code not in FAILURES:
+        if self._said is None and found is not None and response.code not in FAILURES:
             self._terms.shelf.remove(found)  # what was stored is not what the application says now
         label = self._terms.label
         if label is not None:
@@ -190,8 +190,9 @@ class Filling:
         head = Head(self._generation, self._status, self._fields, said, self._received_at, stored_body)
         self._keep(said, head, body, now)
 
-    def update(self, found: Found, head: Head, body: bytes, fields: Fields, now: float) -> tuple[Head, bool]:
+    def update(self, found: Found, body: bytes, fields: Fields, now: float) -> tuple[Head, bool]:
         """The stored head after a 304 with these fields, and whether it is stored so (RFC 9111, section 4.3.4)."""
+        head = found.head
         status = head.status[:3]
         merged = updated(head.fields, fields, now)
         said = Said(merged, self._asked_at, now)

@@ -7,7 +7,7 @@ from time import time
 from middleware.caching.filling import Filling, Terms
 from middleware.caching.handle import Cache
 from middleware.caching.keys import is_private, key_of, urls_meant
-from middleware.caching.shelf import Found, Shelf
+from middleware.caching.shelf import Shelf
 from middleware.errors import ConfigurationError
 from middleware.headers import etag_matches, quoted
 from middleware.wsgi import Response, forward
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from middleware.caching.entry import Head, Record
     from middleware.caching.keys import Key
+    from middleware.caching.shelf import Found
     from middleware.stores.base import Store
     from middleware.wsgi import Ending
 
@@ -71,20 +72,21 @@ class CacheMiddleware:
         if key is None or key.bypass or is_private(environ):
             return self._pass_on(key, environ, start_response, "bypass")
         now = self._clock()
-        found = self._shelf.find(environ, key, now)
-        if found is not None and found.head is not None and now < found.head.stale_at:
-            answer = self._answer(found, found.head, environ, start_response, now)
+        record, found = self._shelf.find(environ, key, now)
+        if found is not None and now < found.head.stale_at:
+            answer = self._answer(found, environ, start_response, now)
             if answer is not None:
                 return answer
-            found = Found(found.record)
+            found = None
         if method == "HEAD":
-            return self._pass_on(key, environ, start_response, _reason(found))
-        return self._fetch(key, found, environ, start_response, now)
+            return self._pass_on(key, environ, start_response, _reason(record, found))
+        return self._fetch(key, record, found, environ, start_response, now)
 
     def _answer(
-        self, found: Found, head: Head, environ: WSGIEnvironment, start_response: StartResponse, now: float
+        self, found: Found, environ: WSGIEnvironment, start_response: StartResponse, now: float
     ) -> Iterable[bytes] | None:
         """Answer from the store; None where the body is gone."""
+        head = found.head
         age = int(head.age(now))
         chunks: list[bytes] = []
         given, since = environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
@@ -139,6 +141,7 @@ class CacheMiddleware:
     def _fetch(
         self,
         key: Key,
+        record: Record | None,
         found: Found | None,
         environ: WSGIEnvironment,
         start_response: StartResponse,
@@ -146,37 +149,33 @@ class CacheMiddleware:
     ) -> Iterable[bytes]:
         """Ask the application, with the stored validators where there are some, and store its answer if it may be."""
         shelf = self._shelf
-        reason = _reason(found)
+        reason = _reason(record, found)
         asked = environ.get("HTTP_CACHE_CONTROL")
         if not key.canonical or (asked is not None and "no-store" in asked.lower()):
             return self._pass_on(key, environ, start_response, reason)
-        if found is not None:
-            record: Record | None = found.record
-        else:
+        if record is None:
             shelf.tell_if_alone(environ)
             record = shelf.record_for(key, now)
-        if record is None:
-            return self._pass_on(key, environ, start_response, reason)
+            if record is None:
+                return self._pass_on(key, environ, start_response, reason)
         filling = Filling(self._terms, key, record.generation, found, environ, now, reason)
         environ["middleware.cache"] = Cache(shelf, key)
-        head = None if found is None else found.head
-        if head is not None and head.can_be_validated and (head.explicit or not filling.personal):
-            assert found is not None
+        if found is not None and found.head.can_be_validated and (found.head.explicit or not filling.personal):
             body = shelf.body(found)
             if body is not None:
-                return self._validate(found, head, body, filling, environ, start_response)
+                return self._validate(found, body, filling, environ, start_response)
         return forward(self.app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
 
     def _validate(
         self,
         found: Found,
-        head: Head,
         body: bytes,
         filling: Filling,
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Ask the application whether a stored answer still holds (RFC 9111, section 4.3)."""
+        head = found.head
         own = {}
         if head.etag is not None:
             own["HTTP_IF_NONE_MATCH"] = head.etag
@@ -198,7 +197,7 @@ class CacheMiddleware:
             filling.put_conditions({})  # what the application says has not changed is not what is stored
             return forward(self.app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
         filling.restore_conditions()
-        fresh, stored = filling.update(found, head, body, taken.headers, now)
+        fresh, stored = filling.update(found, body, taken.headers, now)
         return self._answer_validated(fresh, stored, body, environ, start_response, now)
 
     def _answer_validated(
@@ -221,13 +220,11 @@ class CacheMiddleware:
         return [] if matches else [body]
 
 
-def _reason(found: Found | None) -> str:
+def _reason(record: Record | None, found: Found | None) -> str:
     """Why the application is asked, in the words of RFC 9211, section 2.2."""
-    if found is None:
-        return "uri-miss"
-    if found.head is not None:
+    if found is not None:
         return "stale"
-    return "vary-miss" if any(found.record.selections) else "uri-miss"
+    return "vary-miss" if record is not None and any(record.selections) else "uri-miss"
 
 
 def _changed_by(response: Response, url: str) -> set[str]:

@@ -16,6 +16,7 @@ from middleware.caching.entry import Head, Record, checksum
 from middleware.caching.keys import record_address, variant
 from middleware.caching.memo import Memo
 from middleware.errors import ValueTooLarge
+from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,25 +36,16 @@ _REST = 5.0  # seconds
 _DECODED = 8 << 20  # bytes that the decoded forms of records and heads may take
 _VERIFIED = 16 << 20  # bytes of bodies that were found whole and are held; they may stay so long after their store
 
-_said_alone = False
-
 
 class Found:
-    """What is stored for a request: its URL's record, and the head that fits, with its address, if there is one.
+    """A stored answer that fits a request: its head, with its address, its variant, and the record of its URL.
 
     `read_again_at`: until then the record alone says that nothing has changed, which saves a third of a hit.
     """
 
     __slots__ = ("address", "head", "read_again_at", "record", "variant")
 
-    def __init__(
-        self,
-        record: Record,
-        variant: str = "",
-        address: str = "",
-        head: Head | None = None,
-        read_again_at: float = float("-inf"),
-    ) -> None:
+    def __init__(self, record: Record, variant: str, address: str, head: Head, read_again_at: float) -> None:
         self.record = record
         self.variant = variant
         self.address = address
@@ -74,25 +66,23 @@ class Shelf:
         self._rests_until = 0.0
         self._told = float("-inf")
 
-    def find(self, environ: WSGIEnvironment, key: Key, now: float) -> Found | None:
-        """What is stored for this request, or None where nothing is known of its URL.
+    def find(self, environ: WSGIEnvironment, key: Key, now: float) -> tuple[Record | None, Found | None]:
+        """The record of this request's URL, and the stored answer that fits; None where there is none.
 
         Of several answers that fit, since their Vary differed, it is the latest (RFC 9111, section 4).
         """
         record = self._record(key.record)
         if record is None:
-            return None
+            return None, None
         latest: Found | None = None
-        latest_at = float("-inf")
         for names in record.selections:
             chosen = variant(environ, key.seen, names)
             found: Found | None = record.found.get(chosen)
             if found is None or now >= found.read_again_at:
                 found = self._find_variant(record, key.url, chosen, now)
-            head = None if found is None else found.head
-            if head is not None and head.received > latest_at:
-                latest, latest_at = found, head.received
-        return latest or Found(record)
+            if found is not None and (latest is None or found.head.received > latest.head.received):
+                latest = found
+        return record, latest
 
     def _find_variant(self, record: Record, url: str, chosen: str, now: float) -> Found | None:
         address = _head_address(url, chosen)
@@ -105,18 +95,16 @@ class Shelf:
 
     def body(self, found: Found) -> bytes | None:
         """The body of the head that was found; None where it is gone or damaged, and the entry is removed then."""
-        head = found.head
-        assert head is not None
-        if head.body.length == 0:
+        stored = found.head.body
+        if stored.length == 0:
             return b""
-        body = self._get(_body_address(head.body.name))
+        body = self._get(_body_address(stored.name))
         if body is not None:
-            known: bytes | None = self._bodies.get(head.body.name)
-            if body is known:
+            if body is self._bodies.get(stored.name):
                 return body
-            if len(body) == head.body.length and checksum(body) == head.body.checksum:
+            if len(body) == stored.length and checksum(body) == stored.checksum:
                 if self._in_process:  # each get gives the same object, and it need not be checked again
-                    self._bodies.put(head.body.name, body, len(body))
+                    self._bodies.put(stored.name, body, len(body))
                 return body
         self.remove(found)
         return None
@@ -221,7 +209,6 @@ class Shelf:
 
     def remove(self, found: Found) -> None:
         """Remove the head that was found, and its body."""
-        assert found.head is not None
         found.record.found.pop(found.variant, None)
         self._forget(found.address, found.head)
 
@@ -274,16 +261,11 @@ class Shelf:
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
         """Say, once a process, that other processes do not see what this one keeps in memory."""
-        global _said_alone  # noqa: PLW0603 - once a process
-        if _said_alone or not self._in_process:
-            return
-        if environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once"):
-            _said_alone = True
-            import logging
-
-            logging.getLogger("middleware.caching").warning(
+        if self._in_process and (environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once")):
+            say_once(
                 "the cache is in a MemoryStore, and this server runs several processes: each has a cache of its own, "
-                "and a purge reaches only one. A store outside the process, such as SQLiteStore, is shared by all"
+                "and a purge reaches only one. A store outside the process, such as SQLiteStore, is shared by all",
+                logger="middleware.caching",
             )
 
     def _record(self, address: str) -> Record | None:
