@@ -103,7 +103,7 @@ class Response:
         """Add field names to Vary, once each whatever their case; `*` says it all (RFC 9110, section 12.5.5)."""
         present = self.get("Vary")
         if present is None:
-            self.headers.append(("Vary", ", ".join(names)))
+            self.headers.extend([("Vary", ", ".join(names))] if names else [])
             return
         members = [member for part in present.split(",") if (member := part.strip())]
         known = {member.lower() for member in members}
