@@ -153,6 +153,33 @@ def test_a_store_that_fails_three_times_is_left_alone_for_a_while():
     assert store.calls == 3
 
 
+@pytest.mark.parametrize("verb", ["add", "swap"])
+def test_a_store_that_fails_slowly_is_not_asked_again_and_again_by_one_request(verb):
+    class Locked(Plain):
+        locked = False
+        calls = 0
+
+        def tried(self, own, *arguments):
+            if self.locked:
+                self.calls += 1
+                raise StoreError("locked for five seconds")
+            return own(*arguments)
+
+        def add(self, *arguments):
+            return self.tried(super().add, *arguments) if verb == "add" else super().add(*arguments)
+
+        def swap(self, *arguments):
+            return self.tried(super().swap, *arguments) if verb == "swap" else super().swap(*arguments)
+
+    store = Locked()
+    site = cached(store)
+    store.locked = True
+    for request in ({"headers": {"X": "2"}}, {"at": 61}, {"method": "POST"}):
+        store.calls = 0
+        assert site.ask(**request).code == 200
+        assert store.calls <= 2
+
+
 def test_an_answer_that_does_not_fit_into_the_store_passes(caplog):
     site = Site(store=MemoryStore(max_bytes=8192))
     site.answers("Cache-Control: max-age=60", body=b"x" * 10_000)

@@ -142,9 +142,11 @@ class Head:
 
     def satisfies(self, if_none_match: str | None, if_modified_since: str | None, now: float) -> bool:
         """Whether a client that sends these has it already: the answer is 304."""
-        return self.status[:3] == "200" and not_modified(
-            if_none_match, if_modified_since, self.etag, self._modified, now
-        )
+        if self.status[:3] != "200":
+            return False
+        if if_none_match is not None and if_none_match == self.etag:
+            return True  # what nearly every client sends
+        return not_modified(if_none_match, if_modified_since, self.etag, self._modified, now)
 
     def size(self) -> int:
         """About how many bytes of memory it takes."""

@@ -190,7 +190,7 @@ def variant(environ: WSGIEnvironment, seen: str, names: tuple[str, ...]) -> str:
     """
     if not names:
         return _variant(seen, (), ()) if seen else "-"
-    values = tuple([environ.get(name) for name in _environ_keys(names)])
+    values = tuple(map(environ.get, _environ_keys(names)))
     if "cookie" in names or "authorization" in names:
         return _variant(seen, names, values)  # credentials are not kept longer than their request
     asked = (seen, names, values)

@@ -30,7 +30,7 @@ MAX_VARIANTS = 64  # of one URL; the oldest go first
 MAX_SELECTIONS = 8  # different lists of field names in the Vary of one URL's answers
 REREAD = 1.0  # seconds after which a head is read again: a store that evicts must see that it is in use
 LONGEST_CALL = 300  # seconds that an application may take for an answer that is to be stored
-_ATTEMPTS = 5  # of changing a record that others change too
+_ATTEMPTS = 5  # of changing what others change too; a store that fails gets one
 _PATIENCE = 3  # failures in a row, after which the store is left alone
 _REST = 5.0  # seconds
 _DECODED = 8 << 20  # bytes that the decoded forms of records and heads may take
@@ -165,12 +165,16 @@ class Shelf:
             if old is None:
                 if self._add(address, data, ttl):
                     return True, None
+                if self._failures:
+                    break
                 continue
             before = Head.from_bytes(address, old)
             if updates and before is not None and before.body.name != head.body.name:
                 return False, None
             if self._swap(address, old, data, ttl):
                 return True, before
+            if self._failures:
+                break
         return False, None
 
     def _list(
@@ -201,6 +205,8 @@ class Shelf:
                 for name in {*record.variants} - {*changed.variants}:
                     self._forget_variant(key.url, name, record.generation, but=head.body.name)
                 return True
+            if self._failures:
+                return False
             latest = self._record(key.record)
             if latest is None or latest.generation != head.generation:
                 return False  # it was purged, and what was just stored counts no more
@@ -257,6 +263,8 @@ class Shelf:
             if self._swap(address, record.to_bytes(address), b"spoilt", 1.0):
                 for name in record.variants:
                     self._forget_variant(url, name, record.generation)
+                return
+            if self._failures:
                 return
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
