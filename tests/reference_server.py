@@ -19,6 +19,7 @@ class Served:
 
     def __init__(self, process):
         self._lines = Queue()
+        self._passed_over = []
         Thread(target=lambda: [self._lines.put(line) for line in process.stdout], daemon=True).start()
         self.greeting = ""
         while "Ctrl-C" not in self.greeting:
@@ -26,9 +27,12 @@ class Served:
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.greeting)[0]
 
     def line_with(self, text):
-        """The next line it prints that holds this text."""
+        """The line that holds this text, whatever was printed before it: threads may log in any order."""
+        for line in self._passed_over:
+            if text in line:
+                return line
         while text not in (line := self._lines.get(timeout=PATIENCE)):
-            pass
+            self._passed_over.append(line)
         return line
 
 
