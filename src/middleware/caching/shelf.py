@@ -1,4 +1,4 @@
-"""The store, as the cache uses it. Its rule: no failure of a store, and nothing damaged in it, reaches a request.
+"""What is stored, found, kept and removed. Its rule: nothing that is damaged in a store reaches a request.
 
 Of each URL there is a record. It names a generation, and what was stored counts only while its generation is the
 record's: to delete the record is to purge the URL with all its variants, in every process on the same store, and an
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-from time import monotonic
 
 from middleware.caching.entry import Head, Record, checksum
+from middleware.caching.guarded import GuardedStore
 from middleware.caching.keys import record_address, variant
 from middleware.caching.memo import Memo
-from middleware.errors import ValueTooLarge
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -31,8 +30,6 @@ MAX_SELECTIONS = 8  # different lists of field names in the Vary of one URL's an
 REREAD = 1.0  # seconds after which a head is read again: a store that evicts must see that it is in use
 LONGEST_CALL = 300  # seconds that an application may take for an answer that is to be stored
 _ATTEMPTS = 5  # of changing what others change too; a store that fails gets one
-_PATIENCE = 3  # failures in a row, after which the store is left alone
-_REST = 5.0  # seconds
 _DECODED = 8 << 20  # bytes that the decoded forms of records and heads may take
 _VERIFIED = 16 << 20  # bytes of bodies that were found whole and are held; they may stay so long after their store
 
@@ -57,14 +54,12 @@ class Shelf:
     """Finds, keeps and removes entries in a `Store`."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store = GuardedStore(store)
+        self._unguarded = store
         memory = sys.modules.get("middleware.stores.memory")
         self._in_process = memory is not None and isinstance(store, memory.MemoryStore)
         self._records = Memo(_DECODED)
         self._bodies = Memo(_VERIFIED)
-        self._failures = 0
-        self._rests_until = 0.0
-        self._told = float("-inf")
 
     def find(self, environ: WSGIEnvironment, key: Key, now: float) -> tuple[Record | None, Found | None]:
         """The record of this request's URL, and the stored answer that fits; None where there is none.
@@ -98,7 +93,7 @@ class Shelf:
         stored = found.head.body
         if stored.length == 0:
             return b""
-        body = self._get(_body_address(stored.name))
+        body = self._store.get(_body_address(stored.name))
         if body is not None:
             if body is self._bodies.get(stored.name):
                 return body
@@ -115,7 +110,7 @@ class Shelf:
         Nothing can be stored without it. None where the store does not answer.
         """
         record = Record(new_name(), 0, int(now) + LONGEST_CALL)
-        if self._add(key.record, record.to_bytes(key.record), LONGEST_CALL):
+        if self._store.add(key.record, record.to_bytes(key.record), LONGEST_CALL):
             return record
         return self._record(key.record)
 
@@ -140,7 +135,7 @@ class Shelf:
             return
         chosen = variant(environ, key.seen, names)
         address = _head_address(key.url, chosen)
-        if body and not self._set(_body_address(head.body.name), body, head.body.until - now):
+        if body and not self._store.set(_body_address(head.body.name), body, head.body.until - now):
             return
         placed, before = self._place(address, head, ttl, updates=body is None)
         if not placed:
@@ -161,19 +156,19 @@ class Shelf:
         """
         data = head.to_bytes(address)
         for _ in range(_ATTEMPTS):
-            old = self._get(address)
+            old = self._store.get(address)
             if old is None:
-                if self._add(address, data, ttl):
+                if self._store.add(address, data, ttl):
                     return True, None
-                if self._failures:
+                if self._store.failures:
                     break
                 continue
             before = Head.from_bytes(address, old)
             if updates and before is not None and before.body.name != head.body.name:
                 return False, None
-            if self._swap(address, old, data, ttl):
+            if self._store.swap(address, old, data, ttl):
                 return True, before
-            if self._failures:
+            if self._store.failures:
                 break
         return False, None
 
@@ -201,11 +196,11 @@ class Shelf:
                 (*others[1 - MAX_VARIANTS :], chosen),
             )
             old, new = record.to_bytes(key.record), changed.to_bytes(key.record)
-            if self._swap(key.record, old, new, max(1.0, changed.until - now)):
+            if self._store.swap(key.record, old, new, max(1.0, changed.until - now)):
                 for name in {*record.variants} - {*changed.variants}:
                     self._forget_variant(key.url, name, record.generation, but=head.body.name)
                 return True
-            if self._failures:
+            if self._store.failures:
                 return False
             latest = self._record(key.record)
             if latest is None or latest.generation != head.generation:
@@ -222,7 +217,7 @@ class Shelf:
         """Remove a head, unless another took its place meanwhile, and its body, unless that is the one named."""
         stored = self._head(address)
         if stored is not None and stored.body.name == head.body.name:
-            self._delete(address)
+            self._store.delete(address)
         if head.body.name != but:
             self.forget_body(head)
 
@@ -236,19 +231,19 @@ class Shelf:
         """Remove the body of a head that is no longer stored."""
         self._bodies.forget(head.body.name, None)
         if head.body.length:
-            self._delete(_body_address(head.body.name))
+            self._store.delete(_body_address(head.body.name))
 
     def invalidate(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is only told."""
         for url in urls:
             self._clear_out(url)
-            self._delete(record_address(url), at_any_time=True)
+            self._store.delete(record_address(url), at_any_time=True)
 
     def purge(self, urls: Iterable[str]) -> None:
         """Remove all that is stored of these URLs. A failure of the store is the caller's."""
         for url in urls:
             self._clear_out(url)
-            self._store.delete(record_address(url))
+            self._unguarded.delete(record_address(url))
 
     def _clear_out(self, url: str) -> None:
         """Remove what a record names. Without the record it counts no more, but would take room until it expires.
@@ -260,11 +255,11 @@ class Shelf:
             record = self._record(address)
             if record is None:
                 return
-            if self._swap(address, record.to_bytes(address), b"spoilt", 1.0):
+            if self._store.swap(address, record.to_bytes(address), b"spoilt", 1.0):
                 for name in record.variants:
                     self._forget_variant(url, name, record.generation)
                 return
-            if self._failures:
+            if self._store.failures:
                 return
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
@@ -277,7 +272,7 @@ class Shelf:
             )
 
     def _record(self, address: str) -> Record | None:
-        data = self._get(address)
+        data = self._store.get(address)
         if data is None:
             return None
         known = self._records.get(address)
@@ -286,80 +281,19 @@ class Shelf:
             return record
         decoded = Record.from_bytes(address, data)
         if decoded is None:
-            self._delete(address)
+            self._store.delete(address)
         else:
             self._records.put(address, (data, decoded), len(address) + 2 * len(data))
         return decoded
 
     def _head(self, address: str) -> Head | None:
-        data = self._get(address)
+        data = self._store.get(address)
         if data is None:
             return None
         decoded = Head.from_bytes(address, data)
         if decoded is None:
-            self._delete(address)
-        return decoded
-
-    def _resting(self) -> bool:
-        return self._failures >= _PATIENCE and monotonic() < self._rests_until
-
-    def _get(self, address: str) -> bytes | None:
-        if self._failures and self._resting():
-            return None
-        try:
-            value = self._store.get(address)
-        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
-            self._failed(error)
-            return None
-        self._failures = 0
-        return value
-
-    def _add(self, address: str, value: bytes, ttl: float) -> bool:
-        if self._failures and self._resting():
-            return False
-        try:
-            return self._store.add(address, value, ttl)
-        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
-            self._failed(error)
-            return False
-
-    def _set(self, address: str, value: bytes, ttl: float) -> bool:
-        if self._failures and self._resting():
-            return False
-        try:
-            self._store.set(address, value, ttl)
-        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
-            self._failed(error)
-            return False
-        return True
-
-    def _swap(self, address: str, old: bytes, new: bytes, ttl: float) -> bool:
-        try:
-            return self._store.swap(address, old, new, ttl)
-        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
-            self._failed(error)
-            return False
-
-    def _delete(self, address: str, *, at_any_time: bool = False) -> None:
-        if self._failures and not at_any_time and self._resting():
-            return
-        try:
             self._store.delete(address)
-        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        """Count a failure of the store, leave it alone after several, and say so once a minute."""
-        if isinstance(error, ValueTooLarge):
-            return  # it works: only this answer is not for it
-        now = monotonic()
-        self._failures += 1
-        self._rests_until = now + _REST
-        if now - self._told >= 60:
-            self._told = now
-            import logging
-
-            logging.getLogger("middleware.caching").warning("the cache's store failed: %s", error, exc_info=error)
+        return decoded
 
 
 def new_name() -> str:
