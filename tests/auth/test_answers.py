@@ -245,6 +245,8 @@ def test_an_anonymous_answer_stays_public():
         ("private, public", "private"),
         ('private="X-Own", max-age=60', "max-age=60, private"),
         ("PRIVATE", "PRIVATE"),
+        ("public =1, S-MaxAge\t=60", "private"),
+        ('max-age=60, ext="open', "private"),
     ],
 )
 def test_an_identified_answer_is_private_whatever_the_application_said(said, sent):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from middleware.auth.gate import Gate, keep_out_of_caches
 from middleware.auth.negotiation import is_navigation
 from middleware.auth.paths import request_path
 from middleware.auth.rules import AMBIGUOUS, DENIED, Rule, Rules, allow, require
-from middleware.auth.schemes.base import Refused, Unavailable
+from middleware.auth.schemes.base import Refused, Unavailable, keeps_logins
 from middleware.auth.schemes.session_login import SessionLogin
 from middleware.errors import ConfigurationError
-from middleware.headers import members, restricted_to_private
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Literal, TypeGuard
+    from collections.abc import Iterable, Sequence
+    from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.auth.identity import Identity
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 
 # Fields that frameworks read as the method of a POST.
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
-
-# Fields that outdo Cache-Control in one cache or another (RFC 9213, and what came before it).
-_OUTDO_CACHE_CONTROL = (
-    "CDN-Cache-Control",
-    "Cloudflare-CDN-Cache-Control",
-    "Netlify-CDN-Cache-Control",
-    "Vercel-CDN-Cache-Control",
-    "X-LiteSpeed-Cache-Control",
-    "Surrogate-Control",
-    "Edge-Control",
-    "X-Accel-Expires",
-)
-
-# Fields that say who may keep an answer, or for whom it is.
-_TOLD_TO_CACHES = frozenset({"vary", "cache-control", *(name.lower() for name in _OUTDO_CACHE_CONTROL)})
 
 MOST_KEPT = 1024  # decisions
 LONGEST_KEPT = 128  # characters of a path and a method
@@ -79,15 +64,15 @@ class AuthMiddleware:
         self.rules = Rules([require("/")] if rules is None else list(rules), extra_methods)
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
-        self._login = next((scheme for scheme in asked if _keeps_logins(scheme)), None)
+        self._login = next((scheme for scheme in asked if keeps_logins(scheme)), None)
         self._as_wsgi = remote_user_encoding == "wsgi"
         self._page = page
-        self._gates = {rule: _Gate(rule, asked, app if rule.kind == "allow" else None) for rule in self.rules}
-        self._gates[DENIED] = _Gate(DENIED, asked)
-        self._ambiguous = self._gates[AMBIGUOUS] = _Gate(AMBIGUOUS, (), self._refuse_ambiguous)
+        self._gates = {rule: Gate(rule, asked, app if rule.kind == "allow" else None) for rule in self.rules}
+        self._gates[DENIED] = Gate(DENIED, asked)
+        self._ambiguous = self._gates[AMBIGUOUS] = Gate(AMBIGUOUS, (), self._refuse_ambiguous)
         pages = self._login.pages if self._login is not None else {}
-        self._pages = {path: _Gate(allow(path), (), self._serving(page)) for path, page in pages.items()}
-        self._decided: dict[tuple[str, str, str], _Gate] = {}  # what was asked for lately
+        self._pages = {path: Gate(allow(path), (), self._serving(served)) for path, served in pages.items()}
+        self._decided: dict[tuple[str, str, str], Gate] = {}  # what was asked for lately
         if any(isinstance(scheme, SessionLogin) for scheme in asked):
             _refuse_session_inside(app)
 
@@ -121,7 +106,7 @@ class AuthMiddleware:
             if response.status[:3] == "401":
                 self._complete(environ, gate, response)
             if environ["middleware.identity"] is not identity:  # a login or a logout in the application
-                _keep_out_of_caches(response)
+                keep_out_of_caches(response)
                 private = True
             gate.tell_caches(response, private)
 
@@ -152,7 +137,7 @@ class AuthMiddleware:
 
         return refusal(environ, status, reason, headers, self._page)
 
-    def _decide_anew(self, environ: WSGIEnvironment, asked: tuple[str, str, str]) -> _Gate:
+    def _decide_anew(self, environ: WSGIEnvironment, asked: tuple[str, str, str]) -> Gate:
         gate = self._decide(environ, environ["REQUEST_METHOD"])
         if sum(map(len, asked)) <= LONGEST_KEPT:
             if len(self._decided) >= MOST_KEPT:
@@ -160,7 +145,7 @@ class AuthMiddleware:
             self._decided[asked] = gate
         return gate
 
-    def _is_overridden(self, environ: WSGIEnvironment, gate: _Gate) -> bool:
+    def _is_overridden(self, environ: WSGIEnvironment, gate: Gate) -> bool:
         """Whether a field names another method for this request, which leads to another gate."""
         for field in _OVERRIDES:
             override = environ.get(field, "").strip(" \t").upper()
@@ -168,7 +153,7 @@ class AuthMiddleware:
                 return True
         return False
 
-    def _decide(self, environ: WSGIEnvironment, method: str) -> _Gate:
+    def _decide(self, environ: WSGIEnvironment, method: str) -> Gate:
         """The gate that this request has to pass, if this is its method."""
         path = request_path(environ)
         if path is None:
@@ -204,14 +189,14 @@ class AuthMiddleware:
         environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
         environ["AUTH_TYPE"] = self._auth_types.get(identity.scheme, identity.scheme)
 
-    def _refuse_credentials(self, environ: WSGIEnvironment, gate: _Gate, refused: Refused) -> Response:
+    def _refuse_credentials(self, environ: WSGIEnvironment, gate: Gate, refused: Refused) -> Response:
         """Bad credentials are never led to the login page: a browser would go on sending them."""
         if refused.status == 400:
             return self.refuse(environ, "400 Bad Request", "malformed credentials", [gate.vary])
         headers = [*gate.challenges(environ), gate.vary]
         return self.refuse(environ, "401 Unauthorized", "credentials refused", headers)
 
-    def _ask_to_sign_in(self, environ: WSGIEnvironment, gate: _Gate) -> Response:
+    def _ask_to_sign_in(self, environ: WSGIEnvironment, gate: Gate) -> Response:
         if gate.login is not None and is_navigation(environ):
             from middleware.auth.pages import redirect
 
@@ -220,7 +205,7 @@ class AuthMiddleware:
         headers = [*gate.challenges(environ), gate.vary]
         return self.refuse(environ, "401 Unauthorized", reason, headers)
 
-    def _complete(self, environ: WSGIEnvironment, gate: _Gate, response: Response) -> None:
+    def _complete(self, environ: WSGIEnvironment, gate: Gate, response: Response) -> None:
         """Challenges for a 401 of the application that has none."""
         if response.get("WWW-Authenticate") is not None:
             return
@@ -230,81 +215,7 @@ class AuthMiddleware:
             response.status, response.headers, response.body = page.status, [*page.headers, *cookies], page.body
             return
         response.headers.extend(gate.challenges(environ))
-        _keep_out_of_caches(response)
-
-
-class _Gate:
-    """A rule made ready, with the schemes that count for it.
-
-    `leads_to`: what everybody gets who comes to this gate; None where that depends on who it is. `is_choosy`: whether
-    the rule may turn away somebody who is identified.
-    """
-
-    __slots__ = ("_fields", "_schemes", "authenticate", "is_choosy", "leads_to", "login", "rule", "vary")
-
-    authenticate: Callable[[WSGIEnvironment], Identity | Refused | None]
-
-    def __init__(self, rule: Rule, schemes: Sequence[Scheme], leads_to: WSGIApplication | None = None) -> None:
-        unknown = set(rule.schemes or ()) - {scheme.name for scheme in schemes}
-        if unknown:
-            raise ConfigurationError(f"{rule!r} names a scheme that is not there: {', '.join(sorted(unknown))}")
-        self.rule = rule
-        self.leads_to = leads_to
-        self.is_choosy = rule.kind == "deny" or rule.roles is not None or rule.users is not None
-        self._schemes = [scheme for scheme in schemes if rule.schemes is None or scheme.name in rule.schemes]
-        self.authenticate = self._schemes[0].authenticate if len(self._schemes) == 1 else self._authenticate
-        self._fields = tuple(dict.fromkeys(field for scheme in self._schemes for field in scheme.reads))
-        self.vary = ("Vary", ", ".join(self._fields))
-        self.login: LoginScheme | None = next((scheme for scheme in self._schemes if _keeps_logins(scheme)), None)
-
-    def _authenticate(self, environ: WSGIEnvironment) -> Identity | Refused | None:
-        """What the first scheme says that finds credentials of its own."""
-        for scheme in self._schemes:
-            found = scheme.authenticate(environ)
-            if found is not None:
-                return found
-        return None
-
-    def challenges(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-        """A line for each scheme: joined, some clients cannot read them."""
-        return [("WWW-Authenticate", scheme.challenge(environ)) for scheme in self._schemes]
-
-    def tell_caches(self, response: Response, private: bool) -> None:
-        """For whom this answer is. That of an identified request is private, whatever the application said."""
-        headers = response.headers
-        for name, _ in headers:
-            if name.lower() in _TOLD_TO_CACHES:
-                self._tell_caches_more(response, private)
-                return
-        headers.append(self.vary)  # nothing was said: 1 us less than with the methods of Response
-        if private:
-            headers.append(_PRIVATE)
-
-    def _tell_caches_more(self, response: Response, private: bool) -> None:
-        response.vary(*self._fields)
-        if not private:
-            return
-        said = members(response.get("Cache-Control") or "")
-        kept = [member for member in said if member.lower().partition("=")[0] not in ("public", "s-maxage")]
-        response.set("Cache-Control", restricted_to_private(", ".join(kept) or None))
-        _remove_what_outdoes(response)
-
-
-_PRIVATE = ("Cache-Control", "private")
-
-
-def _keep_out_of_caches(response: Response) -> None:
-    response.set("Cache-Control", "no-store")
-    _remove_what_outdoes(response)
-
-
-def _remove_what_outdoes(response: Response) -> None:
-    for name in _OUTDO_CACHE_CONTROL:
-        response.remove(name)
-
-
-def _keeps_logins(scheme: Scheme) -> TypeGuard[LoginScheme]:
-    return hasattr(scheme, "remember") and hasattr(scheme, "pages")
+        keep_out_of_caches(response)
 
 
 def _check_schemes(schemes: Sequence[Scheme]) -> None:
@@ -324,7 +235,7 @@ def _check_schemes(schemes: Sequence[Scheme]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigurationError(f"two schemes are called {name!r}: rules could not tell them apart")
-    if sum(map(_keeps_logins, schemes)) > 1:
+    if sum(map(keeps_logins, schemes)) > 1:
         raise ConfigurationError("only one scheme can keep logins")
 
 

@@ -7,7 +7,7 @@ from middleware.errors import MiddlewareError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Protocol
+    from typing import Protocol, TypeGuard
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
     from middleware.auth.identity import Identity
@@ -50,6 +50,11 @@ if TYPE_CHECKING:
         def remember(self, environ: WSGIEnvironment, user: str, /) -> Identity: ...
         def forget(self, environ: WSGIEnvironment, /) -> None: ...
         def form_token(self, environ: WSGIEnvironment, /) -> str: ...
+
+
+def keeps_logins(scheme: Scheme) -> TypeGuard[LoginScheme]:
+    """Whether a scheme is a LoginScheme."""
+    return hasattr(scheme, "remember") and hasattr(scheme, "pages")
 
 
 class Refused:
