@@ -102,8 +102,8 @@ def report(request: Request) -> Response:
         "Logging": f"request id {get_request_id(environ)}",
         "Caching": pages.CACHE_SAID,
         "Cookies": "you sent " + (", ".join(sorted(get_cookies(environ))) or "none"),
-        "Sessions": ("a new one, nothing kept yet" if session.is_new else f"yours, with {len(session)} entries")
-        + f"; its id is not shown to anyone, its hash begins with {str(session.id)[:8]}",
+        "Sessions": f"a record that keeps {', '.join(sorted(session)) or 'nothing yet'}; "
+        + ("no id yet" if session.is_new else f"the hash of its id begins with {str(session.id)[:8]}"),
         "Authentication": f"{identity.user}, by {identity.scheme}, roles: {', '.join(sorted(identity.roles)) or 'none'}"
         if identity
         else "nobody is signed in",
