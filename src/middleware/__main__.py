@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wsgi-middleware {middleware.__version__}")
     parser.set_defaults(run=None)
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     secret = commands.add_parser("secret", help="print a new secret for `secret=`")
     secret.set_defaults(run=_print_secret)
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     hashing.set_defaults(run=_print_hash)
 
     stores = commands.add_parser("stores", help="look after a store").add_subparsers(
-        title="commands", metavar="", required=True, dest="command"
+        title="commands", metavar="COMMAND", required=True, dest="command"
     )
     purge = stores.add_parser("purge", help="delete what has expired")
     purge.add_argument("url", metavar="URL", help="where the store is, as `open_store` takes it: sqlite:///sessions.db")
