@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -76,6 +77,38 @@ def test_a_request_that_the_cache_has_nothing_to_do_with_gets_the_applications_o
     body = [b"one"]
     site = giving(body)
     assert site.cache(make_environ("/a", headers={"Range": "bytes=0-"}), lambda *head: None) is body
+
+
+def test_an_answer_that_may_not_be_stored_goes_on_as_the_very_object():
+    body = [b"one"]
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "no-store")])
+        return body
+
+    cache = CacheMiddleware(app, store=MemoryStore())
+    assert cache(make_environ("/a"), lambda *head: None) is body
+
+
+def test_an_answer_that_was_let_go_is_not_said_to_be_stored_when_another_head_replaces_it():
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "no-store")])
+
+        def body():
+            yield b""
+            try:
+                raise ValueError
+            except ValueError:
+                start_response("404 Not Found", [("Cache-Control", "max-age=60")], sys.exc_info())
+            yield b"late"
+
+        return body()
+
+    cache = CacheMiddleware(app, store=MemoryStore())
+    for _ in range(2):
+        answer = ask(cache, "/a")
+        assert (answer.code, answer.body) == (404, b"late")
+        assert answer.header("Cache-Status") == "wsgi-middleware; fwd=uri-miss"
 
 
 def test_a_whole_answer_without_a_length_gets_one():

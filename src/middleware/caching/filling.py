@@ -16,6 +16,7 @@ from middleware.caching.policy import (
     updated,
 )
 from middleware.caching.shelf import new_name
+from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Filling:
         "_found",
         "_generation",
         "_key",
+        "_let_go",
         "_original",
         "_reason",
         "_received_at",
@@ -94,6 +96,7 @@ class Filling:
         self._environ = environ
         self._original = environ.copy()  # inner layers may change what they pass on, and Vary means what came here
         self._replaced = False
+        self._let_go = False
         self._asked_at = now
         self._reason = reason
         self._said: Said | None = None  # of an answer that will be stored if its body is whole
@@ -126,9 +129,12 @@ class Filling:
                 if name in self._original:
                     self._environ[name] = self._original[name]
 
-    def amend(self, response: Response) -> None:
-        """Decide with the head whether the answer will be stored. A head that replaces one decides anew."""
-        self._said = self._storable(response)
+    def amend(self, response: Response) -> object:
+        """Decide with the head whether the answer will be stored, and let go of it where it will not.
+
+        A head that replaces one decides anew, as long as the answer was not let go.
+        """
+        self._said = None if self._let_go else self._storable(response)
         found = self._found
         if self._said is None and found is not None and response.code not in FAILURES:
             self._terms.shelf.remove(found)  # what was stored is not what the application says now
@@ -136,6 +142,10 @@ class Filling:
         if label is not None:
             stored = "" if self._said is None else "; stored"
             response.headers.append(("Cache-Status", f"{label}; fwd={self._reason}{stored}"))
+        if self._said is not None or self._replaced:  # replaced conditions wait for the end
+            return None
+        self._let_go = True
+        return UNWATCHED
 
     def _storable(self, response: Response) -> Said | None:
         status, fields = response.status, response.headers
