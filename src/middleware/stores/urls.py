@@ -33,7 +33,7 @@ def open_store(url: str) -> Store:
         raise ConfigurationError(f"a store's URL begins with a scheme: {_listed(_SCHEMES)}")
     if scheme not in _SCHEMES:
         near = _nearest(scheme, _SCHEMES)
-        raise ConfigurationError(f"unknown store {scheme!r} in its URL{near}. There are {_listed(_SCHEMES)}")
+        raise ConfigurationError(f"unknown store {scheme!r} in its URL, there are {_listed(_SCHEMES)}{near}")
     opener, keys = _SCHEMES[scheme]
     place, _, query = rest.partition("?")
     return opener(unquote(place, errors="surrogateescape"), _options(scheme, query, keys))
@@ -50,7 +50,7 @@ def _options(scheme: str, query: str, keys: Mapping[str, Callable[[str], Any]]) 
     for key, text in pairs:
         if key not in keys:
             near = _nearest(key, keys)
-            raise ConfigurationError(f"a {scheme} URL has no {key!r}{near}. There are {', '.join(keys)}")
+            raise ConfigurationError(f"a {scheme} URL has no {key!r}, there are {', '.join(keys)}{near}")
         if key in options:
             raise ConfigurationError(f"{key} stands twice in the {scheme} URL")
         try:
