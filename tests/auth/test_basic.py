@@ -335,6 +335,85 @@ def test_equal_logins_at_once_derive_once(monkeypatch):
     assert calls == ["apple"]
 
 
+class Slow:
+    """A verify that waits with what it derives first, until it may go on."""
+
+    def __init__(self, monkeypatch, error=None):
+        self.began, self.go = threading.Event(), threading.Event()
+        self._verify, self._error = verification.verify, error
+        monkeypatch.setattr(verification, "verify", self)
+        monkeypatch.setattr(verification, "_ROOM", verification.Room(2))
+
+    def __call__(self, password, hash_then):
+        if not self.began.is_set():
+            self.began.set()
+            assert self.go.wait(10)
+            if self._error is not None:
+                raise self._error
+        return self._verify(password, hash_then)
+
+
+def test_a_password_that_changed_meanwhile_does_not_ride_along_with_the_old_one(monkeypatch):
+    slow = Slow(monkeypatch)
+    users = {"ann": stored("apple")}
+    app = AuthMiddleware(who, Basic(users))
+    codes = []
+    first = threading.Thread(target=lambda: codes.append(ask(app, headers=basic()).code))
+    first.start()
+    assert slow.began.wait(10)
+    users["ann"] = stored("pear")
+    second = threading.Thread(target=lambda: codes.append(ask(app, headers=basic()).code))
+    second.start()
+    second.join(10)
+    slow.go.set()
+    first.join(10)
+    assert codes == [401, 200]
+    assert ask(app, headers=basic()).code == 401, "what was right then is not remembered for the new password"
+
+
+def test_two_users_with_one_hash_are_never_taken_for_each_other(monkeypatch):
+    slow = Slow(monkeypatch)
+    same = stored("bX")
+    app = AuthMiddleware(who, Basic({"a": same, "ab": same}))
+    codes = []
+    first = threading.Thread(target=lambda: codes.append(ask(app, headers=basic("a", "bX")).code))
+    first.start()
+    assert slow.began.wait(10)
+    second = threading.Thread(target=lambda: codes.append(ask(app, headers=basic("ab", "X")).code))
+    second.start()
+    second.join(10)
+    slow.go.set()
+    first.join(10)
+    assert codes == [401, 200]
+
+
+def test_who_waits_for_a_derivation_that_fails_is_sent_away(monkeypatch):
+    slow = Slow(monkeypatch, MemoryError())
+    scheme = Basic(USERS)
+    app = AuthMiddleware(who, scheme)
+    outcomes = []
+
+    def run():
+        try:
+            outcomes.append(ask(app, headers=basic()).code)
+        except MemoryError:
+            outcomes.append("failed")
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    threads[0].start()
+    assert slow.began.wait(10)
+    flight = next(iter(scheme._verifier._flights.values()))
+    threads[1].start()
+    while not flight.landed._cond._waiters:
+        threading.Event().wait(0.001)
+    slow.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(outcomes, key=str) == [503, "failed"]
+    assert scheme._verifier._flights == {}
+    assert ask(app, headers=basic()).code == 200, "the place is free again"
+
+
 @pytest.mark.parametrize("scheme", [Basic(USERS), SessionLogin(USERS)])
 def test_threads_that_come_first_share_what_is_remembered(scheme):
     make = type(scheme)._verifier.func

@@ -154,6 +154,21 @@ def test_a_role_and_a_user_are_both_needed_where_both_are_named():
     assert not both.admits("ann", frozenset())
 
 
+def test_a_rule_for_one_user_turns_others_away():
+    app = AuthMiddleware(who, Basic({**USERS, "bob": stored("banana")}), rules=[require("/", user="ann")])
+    assert ask(app, headers=basic()).code == 200
+    assert ask(app, headers=basic("bob", "banana")).code == 403
+
+
+def test_what_paths_were_asked_for_is_kept_in_bounds():
+    app = layer(B)
+    for number in range(3000):
+        ask(app, f"/pub/{number}")
+    ask(app, "/pub/" + "x" * 5000)
+    assert 0 < len(app._decided) <= 1024
+    assert max(sum(map(len, asked)) for asked in app._decided) <= 128
+
+
 # Section 5.2 of the catalogue: what an anonymous GET gets under the rule sets A and B.
 PATHS = [
     ("/admin", 401, 401),
