@@ -148,8 +148,8 @@ class AuthMiddleware:
     def _is_overridden(self, environ: WSGIEnvironment, gate: Gate) -> bool:
         """Whether a field names another method for this request, which leads to another gate."""
         for field in _OVERRIDES:
-            override = environ.get(field, "").strip(" \t").upper()
-            if override and self._decide(environ, override) is not gate:
+            override = environ.get(field)
+            if override and self._decide(environ, override.strip(" \t").upper()) is not gate:
                 return True
         return False
 
