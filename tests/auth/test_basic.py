@@ -283,10 +283,18 @@ def test_a_mapping_to_what_is_no_hash_is_refused(value):
         Basic({"ann": value})
 
 
+@pytest.mark.parametrize("scheme", [Basic, SessionLogin])
+@pytest.mark.parametrize("value", ["apple", "$apr1$salt$hash", "$2b$05$cut", Account("apple")])
+def test_a_mapping_to_what_can_be_nobodys_password_is_refused_with_the_way_to_make_one(scheme, value):
+    with pytest.raises(ConfigurationError, match=r"'ann' is no scrypt or bcrypt hash.*python -m middleware hash"):
+        scheme({"ann": value})
+
+
 def test_a_failure_does_the_work_of_every_form_whoever_the_user_is(derivations):
-    users = {"ann": stored("apple", 3), "bob": stored("pear", 4), "old": "13charcrypt__", "off": stored("x", 5)}
+    users = {"ann": stored("apple", 3), "bob": stored("pear", 4), "off": stored("x", 5)}
     users["off"] = Account(users["off"], disabled=True)
     app = AuthMiddleware(who, Basic(users))
+    users["old"] = "13charcrypt__"
     works = []
     for user, password in [("ann", "x"), ("bob", "x"), ("eve", "x"), ("old", "x"), ("off", "x"), ("ann", "")]:
         derivations.clear()
@@ -467,7 +475,9 @@ def test_a_source_that_fails_is_503_and_never_nobody(caplog):
 
 
 def test_a_user_whose_password_cannot_be_read_is_refused_and_reported_once(caplog):
-    app = AuthMiddleware(who, Basic({**USERS, "o\u202eld": "$apr1$salt$hash"}))
+    users = dict(USERS)
+    app = AuthMiddleware(who, Basic(users))
+    users["o\u202eld"] = "$apr1$salt$hash"
     for _ in range(2):
         assert ask(app, headers=basic("o\u202eld", "x")).code == 401
     assert len(caplog.records) == 1

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 
+from middleware.auth.passwords import cost_of, need_extra
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -113,6 +114,23 @@ def finder(users: Users) -> Find:
             f"users= takes a mapping of names to hashes, Htpasswd(path), or a callable, not {type(users).__name__}"
         )
     return find
+
+
+def check_users(users: Users) -> None:
+    """Judge a source as far as it can be told before the first request.
+
+    Raises ConfigurationError for what is no source and for a mapping with a stored password that nobody can have,
+    MissingExtra for stored passwords that need a package which is not installed.
+    """
+    finder(users)
+    for stored in known_hashes(users):
+        need_extra(stored)
+    for user, found in users.items() if isinstance(users, dict) else ():
+        account = account_of(found)
+        if account is not None and account.hash and cost_of(account.hash) is None:
+            raise ConfigurationError(
+                f"what is stored for {user!r} is no scrypt or bcrypt hash: make one with: python -m middleware hash"
+            )
 
 
 def known_hashes(users: Users) -> list[str]:

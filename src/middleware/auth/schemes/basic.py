@@ -7,9 +7,8 @@ from binascii import a2b_base64, b2a_base64
 from functools import cached_property
 
 from middleware.auth.identity import Identity
-from middleware.auth.passwords import need_extra
 from middleware.auth.schemes.base import Refused
-from middleware.auth.users import finder, known_hashes
+from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError
 from middleware.headers import members, quoted
 
@@ -42,9 +41,7 @@ class Basic:
     reads = ("Authorization",)
 
     def __init__(self, users: Users, *, realm: str = "Login", clock: Callable[[], float] = time.time) -> None:
-        finder(users)
-        for stored in known_hashes(users):
-            need_extra(stored)
+        check_users(users)
         if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
             raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
         self._users = users

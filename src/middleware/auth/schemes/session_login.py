@@ -12,9 +12,8 @@ from functools import cached_property
 
 from middleware.auth.identity import Identity
 from middleware.auth.next_url import next_of, origin_of, safe_next, same_origin
-from middleware.auth.passwords import need_extra
 from middleware.auth.paths import readings
-from middleware.auth.users import finder, known_hashes
+from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import quoted
 
@@ -63,9 +62,7 @@ class SessionLogin:
         page: Page | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        finder(users)
-        for stored in known_hashes(users):
-            need_extra(stored)
+        check_users(users)
         for option, path in (("login_path", login_path), ("logout_path", logout_path)):
             if path[:1] != "/" or safe_next(path, "") is None or readings(path) != {path}:
                 raise ConfigurationError(f"{option}= is a plain path that begins with /, not {path!r}")
