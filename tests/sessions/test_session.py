@@ -689,6 +689,38 @@ def test_while_the_store_is_down_the_answer_is_503_and_the_cookie_stays(store, u
     assert visitor(everything).text == "{'a': 1}"
 
 
+@pytest.mark.parametrize("then", [put(b=2), lambda session: session.invalidate()])
+def test_a_new_id_reaches_the_browser_also_where_the_store_fails_after_that(store, then):
+    """The old one opens nothing any more: a 503 without it would end the session."""
+    visitor = Site(store=store).visitor()
+    visitor(put(a=1))
+
+    def use(session):
+        session.rotate()
+        store.down = True
+        then(session)
+
+    old = visitor.cookie
+    answer = visitor(use)
+    assert (answer.code, answer.header("Cache-Control")) == (503, "no-store")
+    assert visitor.cookie not in ("", old)
+    store.down = False
+    assert visitor(everything).text == "{'a': 1}"
+
+
+def test_a_log_out_that_happened_is_told_also_where_the_store_fails_after_that(store):
+    visitor = Site(store=store).visitor()
+    visitor(put(a=1))
+
+    def use(session):
+        session.invalidate()
+        store.down = True
+        session["b"] = 1
+
+    assert visitor(use).code == 503
+    assert visitor.cookie == ""
+
+
 def test_the_application_may_answer_itself_while_the_store_is_down(store):
     def use(session):
         try:

@@ -107,7 +107,7 @@ class SessionMiddleware:
                 _log(error)
                 out = _unavailable()
                 response.status, response.headers, response.body = out.status, out.headers, out.body
-                return
+                value = session.cookie
             _tell(response, place.line, value)
 
         try:
@@ -118,6 +118,7 @@ class SessionMiddleware:
             session.failure = None  # its traceback leads back to the session
             _log(error)
             out = _unavailable()
+            _tell(out, place.line, session.cookie)
             start_response(out.status, out.headers, sys.exc_info())
             return out.body_for(environ)
 
@@ -196,7 +197,7 @@ def _tell(response: Response, line: CookieLine, value: str | None) -> None:
 
 
 def _unavailable() -> Response:
-    """The answer while the store is down. It leaves the cookie alone: the session may be there again soon."""
+    """The answer while the store is down. By itself it leaves the cookie alone: the session may be there again soon."""
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Retry-After", str(RETRY_AFTER)),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         data: dict[str, Any]
         messages: Messages
         cookie: str | None
-        """What the browser must be told: a new value, "" to forget the old one, None where it knows already."""
+        """As in `Session.cookie`."""
 
         @property
         def id(self) -> str | None: ...
@@ -236,10 +236,15 @@ class Session(Base):
         """When it was last used before this request, in seconds since 1970, within a tenth of the idle timeout."""
         return self._asked().last_seen
 
-    def finish(self, status: str, save_on_error: bool) -> str | None:
-        """Keep what was changed, for the head of the answer is about to leave, and take no more changes.
+    @property
+    def cookie(self) -> str | None:
+        """What the browser must be told by now: a new value, `""` to forget its cookie, None where it knows already."""
+        return None if self._record is None else self._record.cookie
 
-        The value for the session's cookie: `""` where it is to be deleted, None where there is nothing to say.
+    def finish(self, status: str, save_on_error: bool) -> str | None:
+        """Keep what was changed, for the head of the answer is about to leave, and take no more changes: `cookie` then.
+
+        Raises StoreError where the store does not take them. What `rotate` and `invalidate` did before has happened.
         """
         record = self._record
         closed, self.closed = self.closed, True
@@ -248,11 +253,7 @@ class Session(Base):
         if not closed and (status[:1] != "5" or save_on_error):
             changes = self._changes() if self._before or self._taken or self._left else None
             if changes is not None:
-                try:
-                    record.save(self._loaded(), changes)
-                except StoreError as error:
-                    self.failure = error
-                    raise
+                record.save(self._loaded(), changes)
             else:
                 record.touch()
         return record.cookie
