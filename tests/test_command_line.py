@@ -62,6 +62,7 @@ def test_wrong_use_exits_with_2(run, arguments):
     assert "usage:" in err
 
 
+@pytest.mark.slow
 def test_a_piped_password_is_hashed_and_opens(run):
     from middleware.auth.passwords import verify
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
+
 from middleware.wsgi import Response, forward
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -121,3 +124,16 @@ def answering(body, status="200 OK", headers=PLAIN):
         return body
 
     return app
+
+
+@contextmanager
+def no_garbage():
+    """Nothing inside waits for the garbage collector."""
+    gc.collect()
+    gc.freeze()  # so that the second collection has only to look at what was made inside
+    gc.disable()
+    try:
+        yield
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -202,6 +202,7 @@ def test_an_allowed_origin_is_part_of_the_key_whether_vary_says_so_or_not():
         assert "evil" not in site.ask(headers=headers).header("Access-Control-Allow-Origin")
 
 
+@pytest.mark.slow
 def test_endless_urls_and_fields_do_not_stay_in_memory():
     def app(environ, start_response):
         start_response("200 OK", [("Cache-Control", "max-age=60"), ("Vary", "Accept")])

@@ -187,6 +187,7 @@ def test_an_answer_that_does_not_fit_into_the_store_passes(caplog):
     assert caplog.records == []
 
 
+@pytest.mark.slow
 def test_a_store_that_evicts_keeps_all_of_what_is_asked_for():
     site = Site(store=MemoryStore(max_bytes=200_000))
     site.answers("Cache-Control: max-age=3600, public")

@@ -23,7 +23,9 @@ def from_file():
     return loadapp(f"config:{path}", global_conf={"cookie_secret": SECRET})
 
 
-@pytest.fixture(params=[from_python, from_file], ids=["python", "pastedeploy"])
+@pytest.fixture(
+    params=[pytest.param(from_python, id="python"), pytest.param(from_file, id="pastedeploy", marks=pytest.mark.slow)]
+)
 def site(request):
     return request.param()
 

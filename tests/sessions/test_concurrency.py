@@ -13,6 +13,7 @@ from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
 
 from middleware.errors import StoreError
 from middleware.sessions import SessionMiddleware, get_session
+from middleware.sessions.stored import PREFIX
 from middleware.stores.memory import MemoryStore
 from middleware.stores.sqlite import SQLiteStore
 
@@ -134,6 +135,7 @@ def test_a_message_left_while_another_request_takes_them_is_shown_later(visitor)
     assert visitor(lambda session: session.pop_flash()).text == "[('message', 'second')]"
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_every_swap_is_asked_ten_times_and_the_application_called_once(visitor, store):
     calls = []
     store.swap = lambda key, old, new, ttl=None: calls.append("swap") or False
@@ -205,6 +207,36 @@ def test_a_log_out_that_started_before_a_rotation_ends_the_session_all_the_same(
     assert "Max-Age=0" in slow.all("Set-Cookie")[0]
     assert visitor(everything).text == "{}"
     assert not any(b"ann" in value for value in live(store))
+
+
+def test_a_log_out_that_failed_half_way_can_be_tried_again(visitor, store):
+    late = visitor.twin()
+    visitor(lambda session: session.rotate())
+
+    def fail():
+        store.down = True
+
+    store.before["swap"] = fail
+    assert late(lambda session: session.invalidate()).code == 503
+    store.down = False
+    late(lambda session: session.invalidate())
+    assert visitor(everything).text == "{}"
+
+
+def test_an_id_given_to_a_session_that_is_ended_then_does_not_replace_the_next_one(visitor):
+    """The browser may have logged in again by the time that the slow answer arrives."""
+    other = visitor.twin()
+    answer = during(visitor, lambda: other(lambda s: s.invalidate()), put(late=1), before=lambda s: s.rotate())
+    assert (answer.code, answer.all("Set-Cookie")) == (200, [])
+
+
+def test_a_circle_of_pointers_does_not_keep_a_log_out(visitor, store):
+    from middleware.sessions.records import Pointer
+
+    key = PREFIX + visitor(lambda session: session.id).text.strip("'")
+    store.inner.set(key, Pointer(key, 1_700_000_000).raw)
+    assert visitor(lambda session: session.invalidate()).code == 200
+    assert store.inner.get(key) is None
 
 
 def test_a_rotation_that_comes_between_the_steps_of_a_log_out_does_not_save_the_session(visitor, store):
@@ -309,6 +341,7 @@ def test_a_log_out_with_an_id_that_was_just_rotated_ends_the_session(visitor):
     assert visitor(everything).text == "{}"
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_every_swap_leaves_the_old_id_as_it_was(visitor, store):
     store.swap = lambda key, old, new, ttl=None: False
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 
 import pytest
 from asking import ask, make_environ
-from wsgi_layers import PLAIN, Amends, AmendsAndWatches, Body, Passes, Replaces, Watches, answering
+from wsgi_layers import PLAIN, Amends, AmendsAndWatches, Body, Passes, Replaces, Watches, answering, no_garbage
 
 from middleware.testing import serve
 from middleware.wsgi import Response, forward
@@ -410,20 +409,6 @@ def test_a_list_with_a_close_of_its_own_is_closed():
 
 
 # No cycles, and no error that is kept
-
-
-@contextmanager
-def no_garbage():
-    """Nothing inside waits for the garbage collector."""
-    import gc
-
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
 def quietly(app):
