@@ -176,7 +176,7 @@ class StoredRecord:
             for attempt in range(1, ATTEMPTS):
                 held = self._read_again()
                 if held is None:
-                    self.dropped = True  # it was ended: nothing brings it back
+                    self._drop()
                     return
                 theirs, waiting = content_of(decoded(held.content))
                 merged = self._content(changes.merged(data, theirs), changes.messages(waiting))
@@ -237,7 +237,7 @@ class StoredRecord:
             current = None if raw is None else Stamped.read(raw)
             if current is None:
                 self._store.delete(key)
-                self.dropped = True
+                self._drop()
                 return
             again = Stamped.of(current.created, self._now, current.content)
             self._store.swap(key, fresh.raw, again.raw, ttl)
@@ -259,11 +259,16 @@ class StoredRecord:
 
     def end(self) -> None:
         """End the session under every id that it has got since this request read it."""
-        ending: tuple[str, bytes] | None = self.moved
+        following: tuple[str, bytes] | None = self.moved
         if self._held is not None:
-            ending = (self._key, self._held.raw)
-        while ending is not None:
-            ending = self._end_one(*ending)
+            following = (self._key, self._held.raw)
+        ended: list[str] = []
+        while following is not None and following[0] not in ended:
+            ended.append(following[0])
+            following = self._end_one(*following)
+        # Last, for a log-out that fails half-way finds the rest of the way by the pointers when it is tried again.
+        for key in ended:
+            self._store.delete(key)
         self.moved = None
         self._hold("", "", None)
         self._loaded = None
@@ -278,18 +283,21 @@ class StoredRecord:
             pointer = Pointer.read(raw)
             if pointer is not None:
                 there = self._store.get(pointer.target)
-                self._store.delete(key)
                 return None if there is None else (pointer.target, there)
-            # The swap first: a bare delete could take away the pointer of a rotation and leave its session alive.
+            # Not just a delete: that could take away the pointer of a rotation and leave its session alive.
             if self._store.swap(key, raw, ENDED, self._limits.idle):
-                break
+                return None
             now_there = self._store.get(key)
             if now_there is None:
                 return None
             raw = now_there
             _wait(attempt)
-        self._store.delete(key)
         return None
+
+    def _drop(self) -> None:
+        """The session was ended meanwhile: nothing brings it back, and the browser may have another by now."""
+        self.dropped = True
+        self.cookie = None
 
     def _hold(self, identifier: str, key: str, held: Stamped | None) -> None:
         self._identifier = identifier
