@@ -451,6 +451,42 @@ def test_a_session_is_over_after_its_lifetime_however_busy(options):
     assert visitor(everything).text == "{}"
 
 
+def test_a_session_in_use_lives_on_when_a_clock_is_set_back():
+    clock, elapsed = Clock(), Clock(0.0)
+    visitor = Site(store=MemoryStore(clock=elapsed), clock=clock).visitor()
+    visitor(put(a=1))
+    clock.now -= 1000
+    for _ in range(5):
+        assert visitor(everything).text == "{'a': 1}"
+        clock.now += 900
+        elapsed.now += 900
+
+
+def test_a_slow_request_does_not_shorten_the_life_of_its_session(store):
+    clock = Clock()
+    visitor = Site(store=store, clock=clock).visitor()
+    visitor(put(a=1))
+    other = visitor.twin()
+
+    def slow(session):
+        len(session)
+        clock.now += 1000
+        other(everything)
+        session["b"] = 1
+
+    visitor(slow)
+    clock.now += 1700
+    assert visitor(everything).text == "{'a': 1, 'b': 1}"
+
+
+def test_a_session_that_a_wrong_clock_has_stamped_does_not_live_until_then(options):
+    clock = Clock()
+    visitor = Site(clock=clock, **options).visitor()
+    visitor(put(a=1))
+    clock.now -= 365 * 86400
+    assert visitor(everything).text == "{}"
+
+
 def test_what_was_over_is_never_taken_up_again(options):
     clock = Clock()
     visitor = Site(clock=clock, **options).visitor()

@@ -32,10 +32,16 @@ class Limits:
         self.clock = clock
 
     def is_over(self, created: float, last_seen: float, now: float) -> bool:
-        """Whether a session has been idle for too long, or has lived for too long."""
-        return not (now - last_seen < self.idle and now - created < self.lifetime)
+        """Whether a session has been idle for too long, or has lived for too long.
+
+        Times to come count as much as times gone by: what a clock stamped that was wrong must not live until then.
+        """
+        return not (abs(now - last_seen) < self.idle and abs(now - created) < self.lifetime)
+
+    def is_due(self, last_seen: float, now: float) -> bool:
+        """Whether it is to be noted that the session was used; also where a clock was set back."""
+        return abs(now - last_seen) >= self.refresh
 
     def seconds_left(self, created: float, now: float) -> float:
         """How long a session lives on if nobody uses it."""
-        left = self.lifetime - (now - created)
-        return min(self.idle, left)
+        return min(self.idle, self.lifetime - (now - created))

@@ -138,7 +138,7 @@ class SignedRecord:
 
     def touch(self) -> None:
         """Note that the session was used, now and then: with a new signature, which bears the time."""
-        if self.cookie is None and self._now - self.last_seen >= self._sessions.limits.refresh:
+        if self.cookie is None and self._sessions.limits.is_due(self.last_seen, self._now):
             self._seal_again()
 
     def rotate(self) -> None:

@@ -194,22 +194,21 @@ class StoredRecord:
 
     def _swap(self, held: Stamped, text: bytes) -> bool:
         now = self._now
-        fresh = Stamped.of(held.created, max(held.last_seen, now), text)
-        ttl = self._limits.seconds_left(held.created, now)
-        if not self._store.swap(self._key, held.raw, fresh.raw, ttl):
+        limits = self._limits
+        # A request that began later may have been here, but a time that was to come already was a wrong clock's.
+        last_seen = now if self.last_seen > now else max(held.last_seen, now)
+        fresh = Stamped.of(held.created, last_seen, text)
+        if not self._store.swap(self._key, held.raw, fresh.raw, limits.seconds_left(held.created, now)):
             return False
-        if self._limits.renews_cookie and self._is_due():
+        if limits.renews_cookie and limits.is_due(self.last_seen, now):
             self.cookie = self._identifier
         self._held = fresh
         return True
 
-    def _is_due(self) -> bool:
-        return self._now - self.last_seen >= self._limits.refresh
-
     def touch(self) -> None:
         """Note that the session was used, now and then. Whoever was faster, or no store, is as good."""
         loaded, held = self._loaded, self._held
-        if loaded is None or self._now - loaded.last_seen < self._limits.refresh or self.dropped or held is None:
+        if loaded is None or held is None or self.dropped or not self._limits.is_due(loaded.last_seen, self._now):
             return
         try:
             self._swap(held, held.content)
