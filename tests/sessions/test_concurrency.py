@@ -91,6 +91,28 @@ def test_each_of_eight_threads_keeps_its_own_key(make, forced, tmp_path):
     assert ask(layer, "/read", headers={"Cookie": cookie}).text == str(1 + 24)
 
 
+def test_the_threads_of_one_request_use_one_session(visitor, store):
+    first_is_inside, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        first_is_inside.set()
+        go_on.wait(10)
+
+    def use(session):
+        store.before["get"] = wait
+        threads = [threading.Thread(target=session.update, kwargs={name: 1}) for name in ("x", "y")]
+        threads[0].start()
+        first_is_inside.wait(10)
+        threads[1].start()
+        threads[1].join(10)
+        go_on.set()
+        for thread in threads:
+            thread.join()
+
+    visitor(use)
+    assert visitor(everything).text in ("{'user': 'ann', 'x': 1, 'y': 1}", "{'user': 'ann', 'y': 1, 'x': 1}")
+
+
 def test_a_commit_applies_only_what_this_request_changed(visitor):
     visitor(put(a=1, b=1, c=1, l=[1]))
 

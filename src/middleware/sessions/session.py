@@ -213,7 +213,7 @@ class Session(Base):
         self._changing("invalidate()")
         record = self._asked()
         self._ask(record.end)
-        self._begin(record)
+        self._begin(record, instead_of=record)
         self._space = None
 
     @property
@@ -267,30 +267,39 @@ class Session(Base):
             )
         self.accessed = True
         try:
-            record = self._record = self._place.open(self._field)
+            record = self._place.open(self._field)
         except StoreError as error:
             self.failure = error
             raise
-        return self._begin(record)
+        return self._begin(record, instead_of=None)
 
     def _loaded(self) -> dict[str, Any]:
         data = self._data
         return self._load() if data is None else data
 
     def _asked(self) -> Record:
-        if self._record is None:
+        if self._data is None:
             self._load()
         assert self._record is not None
         return self._record
 
-    def _begin(self, record: Record) -> dict[str, Any]:
-        """Work with the record as it is now."""
-        self._data = record.data
-        self._encode = record.encoded_value
-        self._before = {}
-        self._after = {}
-        self._taken = self._left = _NONE
-        return record.data
+    def _begin(self, record: Record, *, instead_of: Record | None) -> dict[str, Any]:
+        """Work with the record as it is now. The data in it.
+
+        Of several threads that an application starts for one request the first to load counts: a second record would
+        undo what was changed since. Nothing here is a call, so CPython runs no other thread in between, and no lock is
+        held while a store is asked.
+        """
+        if self._record is instead_of:
+            self._record = record
+            self._encode = record.encoded_value
+            self._before = {}
+            self._after = {}
+            self._taken = self._left = _NONE
+            self._data = record.data
+        data = self._data
+        assert data is not None
+        return data
 
     def _changing(self, what: str) -> dict[str, Any]:
         if self.closed:
