@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from asking import ask
+from asking import ask, make_environ
 from hypothesis import given
 from hypothesis import strategies as st
 from wsgi_layers import PLAIN, Body
@@ -30,6 +30,28 @@ def test_a_body_that_must_not_be_sent_is_dropped_and_closed(method, status):
     answer = ask(Response(status, [("Content-Length", "4")] if method == "HEAD" else [], body), method=method)
     assert (answer.body, body.pulled, body.closed) == (b"", 0, 1)
     assert answer.header("Content-Length") == ("4" if method == "HEAD" else None)
+
+
+@pytest.mark.parametrize("method", ["set", "add"])
+def test_a_value_that_is_no_text_is_refused(method):
+    with pytest.raises(TypeError, match="the Content-Length header field is a str: give '5', not 5"):
+        getattr(Response("200 OK"), method)("Content-Length", 5)
+
+
+@pytest.mark.parametrize("body", [b"no", "no"])
+def test_a_body_that_is_one_text_is_told_to_be_a_list(body):
+    with pytest.raises(TypeError, match=r"is an iterable of bytes: give \[b"):
+        ask(Response("403 Forbidden", PLAIN, body))
+
+
+def test_a_body_is_closed_where_the_server_refuses_the_head():
+    def refuse(*_):
+        raise ValueError("no such status")
+
+    body = Body()
+    with pytest.raises(ValueError, match="no such status"):
+        Response("0", PLAIN, body)(make_environ(), refuse)
+    assert body.closed == 1
 
 
 def test_a_response_can_be_given_many_times():
@@ -98,6 +120,12 @@ def test_a_value_that_would_end_the_line_is_refused(method, end):
         (["Accept, *"], ["Cookie"], "Accept, *"),
         ([""], ["Cookie"], "Cookie"),
         ([" Accept ,, "], ["Cookie"], "Accept, Cookie"),
+        ([], ["Cookie", "Origin", "cookie"], "Cookie, Origin"),
+        (["Accept"], ["Cookie", "cookie"], "Accept, Cookie"),
+        (["Accept, accept"], ["Accept"], "Accept, accept"),
+        (["Accept, accept"], ["Cookie"], "Accept, accept, Cookie"),
+        (["Accept"], [], "Accept"),
+        ([], [], None),
     ],
 )
 def test_vary(before, names, after):

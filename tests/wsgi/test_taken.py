@@ -166,6 +166,25 @@ def test_an_error_in_close_becomes_a_note_of_the_first():
     assert "disk" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_body_is_closed_where_the_server_refuses_the_head(lazy):
+    body = Body()
+
+    def late(environ, start_response):
+        try:
+            start_response("200 OK", list(PLAIN))
+            yield b"one"
+        finally:
+            body.close()
+
+    def refuse(*_):
+        raise OSError("the client is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        Takes(late if lazy else answering(body))(make_environ(), refuse)
+    assert body.closed == 1
+
+
 def test_an_application_that_never_starts_is_an_error():
     body = Body([b"one"])
     with pytest.raises(RuntimeError, match="without calling start_response"):

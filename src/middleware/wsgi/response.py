@@ -28,7 +28,11 @@ class Response:
         return f"<{type(self).__name__} {self.status!r}>"
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(self.status, list(self.headers))
+        try:
+            start_response(self.status, list(self.headers))
+        except BaseException:
+            self.close()  # the server refuses the head, so nobody will get the body
+            raise
         return self.body_for(environ)
 
     @staticmethod
@@ -55,6 +59,8 @@ class Response:
 
     def body_for(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The body as this request gets it: closed and empty where there can be none."""
+        if isinstance(self.body, (bytes, str)):
+            raise TypeError(f'the body of a Response is an iterable of bytes: give [b"..."], not {self.body[:40]!r}')
         if self.may_have_body(environ):
             return () if self.body is None else self.body
         self.close()
@@ -80,8 +86,9 @@ class Response:
         return [value for key, value in self.headers if key.lower() == name]
 
     def set(self, name: str, value: str) -> None:
-        """Make one line of the field the only one. A ValueError for a value that would end the line."""
-        _refuse_line_ends(name, value)
+        """Make one line of the field the only one. A ValueError for a value that would end the line, a TypeError for no str."""
+        if type(value) is not str or not value.isprintable():
+            _refuse_what_breaks_the_head(name, value)
         lower = name.lower()
         for key, _ in self.headers:
             if key.lower() == lower:
@@ -90,8 +97,9 @@ class Response:
         self.headers.append((name, value))
 
     def add(self, name: str, value: str) -> None:
-        """Append one line. A ValueError for a value that would end the line."""
-        _refuse_line_ends(name, value)
+        """Append one line. A ValueError for a value that would end the line, a TypeError for no str."""
+        if type(value) is not str or not value.isprintable():
+            _refuse_what_breaks_the_head(name, value)
         self.headers.append((name, value))
 
     def remove(self, name: str) -> None:
@@ -102,16 +110,22 @@ class Response:
     def vary(self, *names: str) -> None:
         """Add field names to Vary, once each whatever their case; `*` says it all (RFC 9110, section 12.5.5)."""
         present = self.get("Vary")
-        if present is None:
-            self.headers.extend([("Vary", ", ".join(names))] if names else [])
+        if present is None and len(names) == 1:
+            self.add("Vary", names[0])
             return
-        members = [member for part in present.split(",") if (member := part.strip())]
+        members = [member for part in (present or "").split(",") if (member := part.strip())]
+        if "*" in members:
+            return
         known = {member.lower() for member in members}
-        missing = [name for name in names if name.lower() not in known]
-        if missing and "*" not in known:
-            self.set("Vary", ", ".join(members + missing))
+        for name in names:
+            if name.lower() not in known:
+                known.add(name.lower())
+                members.append(name)
+                self.set("Vary", ", ".join(members))
 
 
-def _refuse_line_ends(name: str, value: str) -> None:
+def _refuse_what_breaks_the_head(name: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"the {name} header field is a str: give {str(value)!r}, not {value!r}")
     if "\n" in value or "\r" in value or "\0" in value:
         raise ValueError(f"the {name} header field cannot hold a line break or NUL: {value!r}")

@@ -58,10 +58,13 @@ class TakenResponse(Response):
         self.server = start_response
         exc_info, self.exc_info = self.exc_info, None
         try:
-            if exc_info is None or exc_info[1] is None:
+            if exc_info is None:
                 start_response(self.status, list(self.headers))
             else:
                 start_response(self.status, list(self.headers), exc_info)
+        except BaseException:
+            self.close()  # the server refuses the head, so nobody will get the body
+            raise
         finally:
             exc_info = None  # its traceback holds this frame
         return () if self.body is None else self.body
