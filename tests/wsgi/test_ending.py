@@ -134,6 +134,15 @@ def test_the_end_comes_once_however_often_the_server_closes():
     assert len(layer.endings) == 1
 
 
+@pytest.mark.parametrize("name", ["list", "generator", "iterator"])
+def test_nothing_is_seen_after_the_end(name):
+    layer = Watches(app_of(name))
+    result = layer(make_environ(), lambda *_: None)
+    result.close()
+    assert list(result) == []
+    assert layer.seen == []
+
+
 def test_a_write_that_fails_counts_nothing_and_means_that_the_client_is_gone():
     def app(environ, start_response):
         write = start_response("200 OK", list(PLAIN))

@@ -142,6 +142,24 @@ def test_a_wrapper_that_returns_the_file_itself_is_followed(depth):
 
 
 @pytest.mark.parametrize("make", [on_disk, in_memory])
+def test_a_wrapper_that_returns_the_file_itself_leaves_it_iterable(make):
+    layer = Watches(sending(make()))
+    received = serve(layer, environ_with(lambda file, size: file), files="none")
+    assert received.body == b"".join(layer.seen) == CONTENT
+    assert layer.ending.completed
+
+
+def test_a_file_that_goes_by_its_descriptor_is_counted_from_where_it_stands():
+    file = on_disk()
+    file.seek(400)
+    layer = Watches(sending(file, length=False))
+    result = layer(environ_with(FileWrapper), lambda *_: None)
+    result.file.fileno()
+    result.close()
+    assert layer.ending.by_descriptor == len(CONTENT) - 400
+
+
+@pytest.mark.parametrize("make", [on_disk, in_memory])
 def test_a_server_that_reads_a_block_twice_counts_it_once(make):
     """waitress reads, sends what the client takes, and seeks back for the rest; it never reads to the end."""
     layer = Watches(sending(make()))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from asking import ask, make_environ
-from wsgi_layers import PLAIN, Amends, AmendsAndWatches, Body, Passes, Replaces, Watches, answering, no_garbage
+from wsgi_layers import PLAIN, Amends, AmendsAndWatches, Body, Passes, Replaces, Takes, Watches, answering, no_garbage
 
 from middleware.testing import serve
 from middleware.wsgi import Response, forward
@@ -176,7 +176,7 @@ def test_exc_info_that_holds_no_error_is_none(nothing):
         start_response("200 OK", list(PLAIN), nothing)
         return [b"fine"]
 
-    assert ask(Amends(app)).body == b"fine"
+    assert ask(Amends(app)).body == ask(Takes(app)).body == b"fine"
 
 
 # amend replaces the body

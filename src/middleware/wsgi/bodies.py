@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from middleware.wsgi.exchange import Exchange
 
+_NOTHING: Iterator[bytes] = iter(())
 _END = bytes(bytearray(b"the end"))  # compared by identity: no application can yield this very object
 
 
@@ -66,6 +67,7 @@ class Body:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
+            self._iterator = _NOTHING  # nothing is seen after the end, though a server should ask once more
             self._exchange.close(self._source)
 
 
@@ -92,6 +94,8 @@ class ListBody(list[bytes]):
         # A generator will do: what has to happen at the end happens in close().
         exchange = self._exchange
         for chunk in self._source:
+            if self._closed:
+                return
             if chunk:
                 exchange.see(chunk)
             yield chunk

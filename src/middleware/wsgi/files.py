@@ -12,9 +12,12 @@ from middleware.wsgi.bodies import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from middleware.wsgi.exchange import Exchange
+
+_BLOCK = 1 << 16
 
 
 class WatchedFile:
@@ -23,7 +26,7 @@ class WatchedFile:
     def __init__(self, file: Any) -> None:
         self._file = file
         self.exchange: Exchange | None = None  # what it ends, once the application has returned it
-        self._descriptor_asked = False
+        self._descriptor_from: int | None = None  # where it stood when the server asked for its descriptor
         self._began: int | None = None  # where the first read was
         self._read_to = 0
         self.by_descriptor = 0
@@ -57,9 +60,12 @@ class WatchedFile:
             return self._read_to
         return position
 
+    def __iter__(self) -> Iterator[bytes]:  # for a server whose wrapper returns the file itself
+        return iter(lambda: self.read(_BLOCK), b"")
+
     def __getattr__(self, name: str) -> Any:
         if name == "fileno":
-            self._descriptor_asked = True
+            self._descriptor_from = self._position()
         return getattr(self._file, name)
 
     def close(self) -> None:
@@ -71,7 +77,7 @@ class WatchedFile:
             size = self._size(exchange)
             if self._began is not None:  # a server that knows the size does not ask for the end
                 exchange.completed = size is not None and self._read_to - self._began >= size
-            elif self._descriptor_asked:
+            elif self._descriptor_from is not None:
                 exchange.completed = True
                 self.by_descriptor = size or 0
         exchange.close(self._file)
@@ -83,6 +89,6 @@ class WatchedFile:
         if declared.isascii() and declared.isdigit():
             return int(declared)
         try:
-            return os.fstat(self._file.fileno()).st_size - (self._began or 0)
+            return os.fstat(self._file.fileno()).st_size - (self._began or self._descriptor_from or 0)
         except (OSError, ValueError, AttributeError):
             return None
