@@ -98,9 +98,10 @@ def test_no_byte_of_a_body_is_a_dash():
     assert line_of("common", app=nothing).endswith('" 204 -')
 
 
-def test_a_status_that_is_no_number_is_a_dash():
+@pytest.mark.parametrize(("status", "shown"), [("OK", "-"), ("1000 Much", "-"), ("", "-"), (None, "-"), (200, "200")])
+def test_a_status_line_without_a_number_is_a_dash(status, shown):
     def odd(environ, start_response):
-        start_response("OK", [])
+        start_response(status, [])
         return [b"x"]
 
     lines = []
@@ -108,7 +109,7 @@ def test_a_status_that_is_no_number_is_a_dash():
     layer_body = layer(make_environ(), lambda *args: None)
     list(layer_body)
     layer_body.close()
-    assert lines[0].endswith('" - 1')
+    assert lines[0].endswith(f'" {shown} 1')
 
 
 @pytest.mark.parametrize("address", ["", None, "unix:", "x y", "127.0.0.1:80", "999.1.1.1", "::1::", ["::1"], 7])

@@ -195,6 +195,13 @@ def test_what_takes_no_lines_is_refused(sink):
         LoggingMiddleware(hello, sink=sink)
 
 
+def test_a_stream_of_bytes_is_refused(tmp_path):
+    with (tmp_path / "access.log").open("ab") as file, pytest.raises(ConfigurationError, match="takes bytes"):
+        LoggingMiddleware(hello, sink=file)
+    with pytest.raises(ConfigurationError, match="takes bytes"):
+        LoggingMiddleware(hello, sink=io.BytesIO())
+
+
 BOOM = RuntimeError("boom \n\x1b")
 
 

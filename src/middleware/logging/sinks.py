@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BufferedIOBase, RawIOBase
 from os import fspath
 from threading import Lock
 from time import monotonic
@@ -111,6 +112,8 @@ def emitter(sink: Writable | Callable[[str], object] | None) -> Emit:
     """How to give a line to `sink`, whatever it is."""
     if sink is None:
         return LoggerSink().emit
+    if isinstance(sink, (BufferedIOBase, RawIOBase)):
+        raise ConfigurationError(f"sink={sink!r} takes bytes: open it as text, or give FileSink(path)")
     write = getattr(sink, "write", None)
     if callable(write):
         return lambda line, _: write(line + "\n")
