@@ -54,11 +54,34 @@ def test_no_bytes_raise_anything_but_value_error(text):
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{}", b"[]", b"[1]", b"[{},1]", b"[{},[],1]", b"[NaN]", b"[" * 100_000, b"\xff"]
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"[1]",
+        b"[{},1]",
+        b"[{},[],1]",
+        b"[NaN]",
+        b"[" * 100_000,
+        b"\xff",
+        b'[{"a":1e999}]',
+        b'[{"a":"\\ud800"}]',
+        b'[{"\\udc00":1}]',
+        b"[{},[1]]",
+        b'[{},["ab"]]',
+        b'[{},[["a"]]]',
+        b'[{},[["a",1]]]',
+        b'[{},[["a","b","c"]]]',
+    ],
 )
 def test_what_is_no_content_is_a_value_error(text):
     with pytest.raises(ValueError):
         content_of(decoded(text))
+
+
+def test_a_pair_of_surrogates_as_other_writers_of_json_have_it_is_one_character():
+    assert decoded(b'[{"a":"\\ud83d\\ude00"}]') == [{"a": "\U0001f600"}]
 
 
 class Text(str):
