@@ -140,6 +140,9 @@ def test_a_deletion_keeps_the_prefix():
         (ValueError, lambda jar: jar.delete("a\r\n")),
         (TypeError, lambda jar: jar.set("a", "x", HttpOnly=True)),
         (TypeError, lambda jar: jar.set("a", "x", expires=5)),
+        (TypeError, lambda jar: jar.set("a", 5)),
+        (TypeError, lambda jar: jar.set(b"a", "x")),
+        (ValueError, lambda jar: jar.set("a", "x", secure="no")),
         (TypeError, lambda jar: jar.set("a", "x", max_age="1; Domain=evil")),
         (CookieTooLarge, lambda jar: jar.set("a", "x" * 5000)),
         (ConfigurationError, lambda jar: jar.set_signed("a", "x")),
@@ -310,6 +313,20 @@ def test_the_oldest_acceptable_value_is_said_by_the_reader():
     assert opened(f"a={token}", clock=lambda: 10**9) == "'7'"
 
 
+@pytest.mark.parametrize("max_age", [60, float("nan")])
+def test_a_value_signed_by_a_clock_that_was_ahead_does_not_open_until_then(max_age):
+    assert opened(f"a={signed_cookie(clock=lambda: 10**9)}", max_age=max_age, clock=lambda: 1000) == "None"
+
+
+@pytest.mark.parametrize("value", [5, None, b"x", ["x"]])
+def test_what_is_no_text_is_not_signed_for_it_would_not_come_back(value):
+    def attempt(jar):
+        with pytest.raises(TypeError, match="text"):
+            jar.set_signed("a", value)
+
+    assert used(attempt, secret=SECRET).all("Set-Cookie") == []
+
+
 def test_the_newest_secret_signs_and_all_open():
     assert opened(f"a={signed_cookie(OLDER)}", [OLDER, SECRET]) == "'7'"
     assert opened(f"a={signed_cookie([OLDER, SECRET])}", SECRET) == "'7'"
@@ -403,6 +420,7 @@ def test_the_accessor_names_the_layer_that_is_missing():
         {"secret": "short"},
         {"secret": []},
         {"options": CookieOptions("named")},
+        {"options": {"secure": True}},
         {"readable": "csrftoken"},
         {"exempt": "a"},
     ],
@@ -437,6 +455,13 @@ def test_cookie_options_are_a_frozen_value():
         {"samesite": "lax"},
         {"path": "b"},
         {"domain": "e.com; Secure"},
+        {"secure": "no"},
+        {"secure": 0},
+        {"httponly": "no"},
+        {"partitioned": None},
+        {"name": 5},
+        {"path": 5},
+        {"domain": b"e.com"},
     ],
 )
 def test_options_no_browser_would_keep_are_refused_when_made(options):

@@ -649,11 +649,14 @@ def test_one_place_to_keep_sessions_is_needed():
         {"max_bytes": 0},
         {"max_bytes": 1.5},
         {"aliases": "beaker.session"},
+        {"cookie": "sid"},
+        {"store": "sqlite:///sessions.db"},
+        {"store": {}},
     ],
 )
 def test_a_wrong_option_is_an_error_at_construction(wrong):
     with pytest.raises(ConfigurationError):
-        SessionMiddleware(Site.serve, store=MemoryStore(), **wrong)
+        SessionMiddleware(Site.serve, **{"store": MemoryStore(), **wrong})
 
 
 def test_an_unknown_option_is_pythons_own_error():

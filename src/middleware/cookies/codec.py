@@ -105,7 +105,9 @@ def attributes(
 
 
 def check_name(name: str) -> None:
-    """A ValueError for a cookie name that is no token (RFC 6265bis, section 4.1.1; never nameless)."""
+    """A ValueError for a cookie name that is no token (RFC 6265bis, section 4.1.1), TypeError for one that is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"a cookie name is text, not {type(name).__name__}")
     if not name or not _only(name, _TOKEN):
         raise ValueError(f"a cookie name has letters, digits and !#$%&'*+-.^_`|~ only, not {name!r}")
 
@@ -113,8 +115,10 @@ def check_name(name: str) -> None:
 def check_value(name: str, value: str) -> None:
     """A ValueError for a value with other characters than cookie-octets, CookieTooLarge for a cookie above 4096 bytes.
 
-    The message does not show the value.
+    TypeError for no text. The message does not show the value.
     """
+    if not isinstance(value, str):
+        raise TypeError(f"the value of cookie {name} is text, not {type(value).__name__}")
     if not _only(value, _VALUE):
         raise ValueError(
             f'the value of cookie {name} holds a character that cookies cannot carry (a space, one of " , ; \\ , '

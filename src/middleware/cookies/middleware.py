@@ -59,6 +59,8 @@ class CookieMiddleware:
         exempt: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(options, CookieOptions):
+            raise ConfigurationError(f"options= is a CookieOptions(...), not {type(options).__name__}")
         if options.name is not None:
             raise ConfigurationError("the options of the jar are for cookies of every name: leave name= out")
         if isinstance(readable, str) or isinstance(exempt, str):

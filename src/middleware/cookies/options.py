@@ -54,6 +54,14 @@ class CookieOptions:
             _FIELDS, (name, path, domain, secure, httponly, samesite, max_age, partitioned), strict=True
         ):
             object.__setattr__(self, field, value)
+        for field, value in (("name", name), ("path", path), ("domain", domain)):
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(f"{field} is text, not {value!r}")
+        for field, value in (("httponly", httponly), ("partitioned", partitioned)):
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{field} is True or False, not {value!r}")
+        if secure is not None and not isinstance(secure, bool):
+            raise ConfigurationError(f"secure is True, False or None (as wsgi.url_scheme says), not {secure!r}")
         if max_age is not None and isinstance(max_age, int) and max_age > LONGEST_LIFE:
             say_once(
                 f"max_age={max_age} is cut to {LONGEST_LIFE} (400 days): no browser keeps a cookie longer",

@@ -24,7 +24,12 @@ class SignedValues:
         self._signer = lru_cache(KEPT_SIGNERS)(lambda name: Signer(secrets, salt=salt_for("cookie", name), clock=clock))
 
     def seal(self, name: str, text: str) -> str:
-        """The signed form of the text, for the cookie of this name. A ValueError for text that is no Unicode."""
+        """The signed form of the text, for the cookie of this name. A ValueError for text that is no Unicode.
+
+        TypeError for anything but text, which would not come back.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a signed value is text, not {type(text).__name__}: cookie {name}")
         import json
 
         # JSON, so that itsdangerous' own serializer reads it too.
@@ -36,7 +41,8 @@ class SignedValues:
         if opened is None:
             return None
         payload, signed_at = opened
-        if max_age is not None and int(self._clock()) - signed_at > max_age:
+        # What a clock signed that was wrong must not open until then.
+        if max_age is not None and not abs(int(self._clock()) - signed_at) <= max_age:
             return None
         import json
 

@@ -76,6 +76,13 @@ class SessionMiddleware:
             )
         if store is not None and secret is not None:
             raise ConfigurationError("give SessionMiddleware store= or secret=, not both: a stored session needs none")
+        for verb in () if store is None else ("get", "add", "swap", "delete"):
+            if not callable(getattr(store, verb, None)):
+                raise ConfigurationError(f"store= has no {verb}(): pass a store, such as SQLiteStore(path)")
+        if not isinstance(cookie, CookieOptions):
+            raise ConfigurationError(
+                f'cookie= is a CookieOptions("name", ...) with the cookie\'s name and attributes, not {cookie!r}'
+            )
         if isinstance(aliases, str):
             raise ConfigurationError("aliases= is a list of environ keys, not one text")
         limits = Limits(idle_timeout, lifetime, max_bytes, cookie.max_age is not None, clock)
