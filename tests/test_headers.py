@@ -62,6 +62,11 @@ def test_a_quoted_string_that_does_not_end_makes_cache_control_unreadable(text):
     assert cache_control([text, "max-age=60"]) is None
 
 
+@pytest.mark.parametrize("text", ['max-age="60', 'public, x="abc, s-maxage=60', '"'])
+def test_a_quoted_string_that_does_not_end_does_not_swallow_what_keeps_shared_caches_out(text):
+    assert restricted_to_private(text) == "no-store"
+
+
 def test_cache_control_that_is_too_long_is_unreadable():
     assert cache_control(['a="b",' * 10_000]) is None
 

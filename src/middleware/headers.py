@@ -112,9 +112,14 @@ def _loose_names(text: str) -> list[str]:
 
 
 def restricted_to_private(cache_control: str | None) -> str:
-    """A Cache-Control that keeps shared caches out, and otherwise says what the given one says (RFC 9111, 5.2.2.7)."""
+    """A Cache-Control that keeps shared caches out, and otherwise says what the given one says (RFC 9111, 5.2.2.7).
+
+    Where a quoted string does not end, which would swallow what is added, it is `no-store`.
+    """
     if cache_control is None:
         return "private"
+    if '"' in cache_control and not _split_unquoted(cache_control)[1]:
+        return "no-store"
     given = members(cache_control)
     names = {member.lower() for member in given}
     if "no-store" in names or "private" in names:

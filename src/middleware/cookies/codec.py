@@ -105,7 +105,7 @@ def attributes(
 
 
 def check_name(name: str) -> None:
-    """A ValueError for a cookie name that is no token (RFC 6265bis, section 4.1.1), TypeError for one that is no text."""
+    """A ValueError for a cookie name that is no token (RFC 6265bis, section 4.1.1), a TypeError for no text."""
     if not isinstance(name, str):
         raise TypeError(f"a cookie name is text, not {type(name).__name__}")
     if not name or not _only(name, _TOKEN):

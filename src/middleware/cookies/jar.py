@@ -71,8 +71,8 @@ class CookieJar:
         """Set a cookie. `attributes`: those of `CookieOptions` that differ from the layer's options.
 
         Raises ValueError for a name or value that cookies cannot carry, or attributes that browsers refuse together;
-        TypeError for an unknown attribute and for what is no text; CookieTooLarge above 4096 bytes of name and value; RuntimeError once the
-        head of the answer has left. Set again, it replaces the line it set before.
+        TypeError for what is no text, and for an unknown attribute; CookieTooLarge above 4096 bytes of name and value;
+        RuntimeError once the head of the answer has left. Set again, it replaces the line it set before.
         """
         check_name(name)
         options = self._with(attributes)
