@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import pytest
 from asking import ask, make_environ
@@ -273,6 +274,45 @@ def test_a_replacement_is_closed_where_the_body_it_replaces_cannot_be():
     body = Body(close_error=OSError("cannot close"))
     assert isinstance(serve(Replaces(answering(body), replacement)).error, OSError)
     assert (body.closed, replacement.closed) == (1, 1)
+
+
+@pytest.mark.parametrize("end", [None, lambda ending: None], ids=["unwatched", "watched"])
+def test_a_replacement_that_comes_too_late_is_closed_and_the_answer_goes_on(end):
+    replacement = Body([b"page"])
+
+    def app(environ, start_response):
+        write = start_response("200 OK", list(PLAIN))
+
+        def body():
+            with suppress(ValueError):
+                restart(start_response)
+            write(b"one,")
+            yield b"two"
+
+        return body()
+
+    def amend(response):
+        if response.code == "500":
+            response.body = replacement
+
+    def layer(environ, start_response):
+        return forward(app, environ, start_response, amend, end=end)
+
+    received = serve(layer)
+    assert (received.status, received.body) == ("200 OK", b"one,two")
+    assert (replacement.pulled, replacement.closed) == (0, 1)
+
+
+def test_a_replacement_is_closed_where_amend_fails_and_the_body_cannot_be_closed():
+    replacement = Body([b"page"])
+    app = answering(Body(close_error=OSError("cannot close")))
+
+    def amend(response):
+        response.body = replacement
+        raise KeyError
+
+    assert isinstance(serve(amending(app, amend)).error, KeyError)
+    assert replacement.closed == 1
 
 
 def test_a_head_that_replaces_one_under_way_cannot_bring_a_body():

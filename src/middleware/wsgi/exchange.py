@@ -135,6 +135,8 @@ class Exchange:
         else:
             try:
                 if self.handed_on and head.body is not None:
+                    useless, head.body = head.body, None  # the answer under way may still go on
+                    close(useless)
                     raise exc_info[1].with_traceback(exc_info[2])
                 self.server_write = self.start_response(head.status, head.headers, exc_info)
             finally:
@@ -229,10 +231,12 @@ class Exchange:
     def close(self, body: Iterable[bytes]) -> None:
         """Close what the application returned, then tell `end`."""
         try:
-            close(body)
-            head = self.head
-            if head is not None and head.body is not None:
-                head.close()
+            try:
+                close(body)
+            finally:
+                head = self.head
+                if head is not None and head.body is not None:
+                    head.close()
         except BaseException as error:
             if self.error is None:
                 self.error = error

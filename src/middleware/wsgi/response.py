@@ -86,7 +86,7 @@ class Response:
         return [value for key, value in self.headers if key.lower() == name]
 
     def set(self, name: str, value: str) -> None:
-        """Make one line of the field the only one. A ValueError for a value that would end the line, a TypeError for no str."""
+        """Make one line of the field the only one. ValueError: it would end the line; TypeError: it is no str."""
         if type(value) is not str or not value.isprintable():
             _refuse_what_breaks_the_head(name, value)
         lower = name.lower()
@@ -97,7 +97,7 @@ class Response:
         self.headers.append((name, value))
 
     def add(self, name: str, value: str) -> None:
-        """Append one line. A ValueError for a value that would end the line, a TypeError for no str."""
+        """Append one line. ValueError: it would end the line; TypeError: it is no str."""
         if type(value) is not str or not value.isprintable():
             _refuse_what_breaks_the_head(name, value)
         self.headers.append((name, value))
