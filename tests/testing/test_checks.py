@@ -7,6 +7,7 @@ import gc
 import re
 import sys
 import threading
+import traceback
 
 import pytest
 
@@ -77,6 +78,32 @@ def test_an_error_page_is_right_and_a_quiet_200_is_not():
     check_shape(shape("error in the call"), makes_pages("500 Oops"))
     with pytest.raises(AssertionError, match="the application's error was lost"):
         check_shape(shape("error in the call"), makes_pages("200 OK"))
+
+
+@pytest.mark.parametrize("check", [check_layer, check_requests])
+def test_the_line_of_a_layer_that_raises_can_be_found(check):
+    def fails(app):
+        def layer(environ, start_response):
+            raise KeyError("my key")
+
+        return layer
+
+    with pytest.raises(AssertionError, match="my key") as caught:
+        check(fails)
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert "in layer" in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_error_is_told_without_all_that_follows_from_it():
+    def fails_in_amend(app):
+        def amend(response):
+            raise KeyError("my key")
+
+        return lambda environ, start_response: forward(app, environ, start_response, amend)
+
+    with pytest.raises(AssertionError) as caught:
+        check_shape(shape("list"), fails_in_amend)
+    assert all("my key" in line for line in str(caught.value).splitlines())
 
 
 # Layers that are wrong

@@ -60,6 +60,15 @@ def test_what_is_forbidden_is_noted(app, what):
     assert what in "; ".join(serve(app).broken)
 
 
+def test_a_return_that_is_missing_is_noted():
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+
+    received = serve(app)
+    assert "is a `return` missing?" in received.broken[0]
+    assert isinstance(received.error, TypeError)
+
+
 def test_a_second_start_without_exc_info_is_noted():
     def app(environ, start_response):
         start_response("200 OK", list(PLAIN))

@@ -74,20 +74,29 @@ def check_shape(
     """Check the layer round one shape, in every situation, alone and between two validators of `wsgiref`."""
     allowed = _Allowed(adds, changes, answers, reads_ahead)
     for validated in (False, True) if shape.valid else (False,):
-        problems = [
-            f"{shape}, {situation}{', between validators' * validated}: {problem}"
-            for situation in situations(shape)
-            for problem in _problems(shape, wrap, situation, entries, allowed, validated)
-        ]
-        assert not problems, "\n".join(problems)
+        problems: list[str] = []
+        cause: BaseException | None = None
+        for situation in situations(shape):
+            visit = _between_validators if validated else _alone
+            found, error = visit(shape, wrap, situation, entries, allowed)
+            problems += [f"{shape}, {situation}{', between validators' * validated}: {problem}" for problem in found]
+            cause = cause or error
+        if problems:
+            raise AssertionError("\n".join(problems)) from cause  # its traceback shows the line in the layer
 
 
-def _problems(
-    shape: Shape, wrap: Wrap, situation: Situation, entries: dict[str, Any], allowed: _Allowed, validated: bool
-) -> Iterator[str]:
-    if not validated:
-        yield from run(shape, wrap, situation, **entries).problems(allowed)
-        return
+def _alone(
+    shape: Shape, wrap: Wrap, situation: Situation, entries: dict[str, Any], allowed: _Allowed
+) -> tuple[list[str], BaseException | None]:
+    """What is wrong, and an error that is not the application's."""
+    visit = run(shape, wrap, situation, **entries)
+    return [*visit.problems(allowed)], visit.foreign_error
+
+
+def _between_validators(
+    shape: Shape, wrap: Wrap, situation: Situation, entries: dict[str, Any], allowed: _Allowed
+) -> tuple[list[str], BaseException | None]:
+    """The same, between two validators of `wsgiref`."""
     results: list[Any] = []
 
     def keep_result(app: WSGIApplication) -> WSGIApplication:
@@ -98,14 +107,13 @@ def _problems(
 
         return keeping
 
-    yield from run(shape, lambda app: validator(wrap(keep_result(validator(app)))), situation, **entries).problems(
-        allowed
-    )
+    found, error = _alone(shape, lambda app: validator(wrap(keep_result(validator(app)))), situation, entries, allowed)
     for result in results:
         if not result.closed:
-            yield "what the application returned was not closed"
+            found.append("what the application returned was not closed")
             with suppress(Exception):
                 result.close()  # else the validator complains once more, when it is collected
+    return found, error
 
 
 def run(shape: Shape, wrap: Wrap, situation: Situation = STAYS, **entries: Any) -> Run:
@@ -177,10 +185,17 @@ class Run:
             return
         yield from self.witness.broken
         yield from self._wrong_error()
-        yield from self._wrong_head(allowed)
-        yield from self._wrong_body(allowed)
+        if self.foreign_error is None:  # else the rest follows from it
+            yield from self._wrong_head(allowed)
+            yield from self._wrong_body(allowed)
         if self.witness.closed != self.shape.closes:
             yield f"the application's close() was called {self.witness.closed} times"  # P39 to P46
+
+    @property
+    def foreign_error(self) -> BaseException | None:
+        """The error that reached the server, where it is not the one of the application."""
+        error = self.received.error
+        return None if type(error) is self.shape.fails else error
 
     @property
     def _stays(self) -> bool:
@@ -195,7 +210,7 @@ class Run:
     def _wrong_error(self) -> Iterator[str]:
         """An error leaves as it is, or a 5xx tells of it; never a quiet 200 (P16, P44, P47 to P49)."""
         error, fails = self.received.error, self.shape.fails
-        if error is not None and type(error) is not fails:
+        if self.foreign_error is not None:
             yield f"an error that is not the application's: {error!r}"
         due = self.shape.in_call or self.shape.in_close or (self._stays and self.situation.method != "HEAD")
         if error is None and fails is not None and due and not self._told:

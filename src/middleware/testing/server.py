@@ -113,6 +113,7 @@ def serve(
     received = visit.received
     try:
         result = received.result = app(environ, visit.start_response)
+        visit.forbid(result is None, "None was returned instead of an iterable of bytes: is a `return` missing?")
         try:
             if files == "descriptor" and isinstance(result, FileWrapper):
                 visit.send(result.by_descriptor())

@@ -169,8 +169,8 @@ def check_requests(wrap: Wrap, *, answers: bool = False, **entries: Any) -> None
         for key in [key for key, value in odd.items() if value is None]:
             del environ[key]
         received = serve(layer, environ)
-        wrong = received.broken or received.error or not (reached or answers)
-        assert not wrong, f"{name}: {received}"
+        if received.broken or received.error or not (reached or answers):
+            raise AssertionError(f"{name}: {received}") from received.error
         if reached:
             changed = {key: value for key, value in odd.items() if reached[-1].get(key) != value}
             assert not changed, f"{name}: the application does not see {changed}"
