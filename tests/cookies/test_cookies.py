@@ -379,6 +379,11 @@ def test_exempt_cookies_pass_as_they_are():
     ]
 
 
+@pytest.mark.parametrize("control", ["\r\n", "\0", "\x1f", "\x7f", "\n"])
+def test_a_line_with_a_control_character_is_dropped(control):
+    assert ask(answer_with(f"a=1{control}Set-Cookie: b=2", "c=3")).all("Set-Cookie") == ["c=3; HttpOnly; SameSite=Lax"]
+
+
 def test_a_line_with_a_control_character_is_dropped_and_said_once(caplog):
     app = answer_with("a=1\r\nX-Evil: 1", "b=2", "c=1\x00", exempt=["c"])
     for _ in range(2):

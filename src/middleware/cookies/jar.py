@@ -32,9 +32,9 @@ class CookieJar:
     _now: dict[str, str | None] = {}  # noqa: RUF012 - what this request has made of a cookie; None: deleted
     _lines: dict[tuple[str, str | None, str], str] = {}  # noqa: RUF012 - these two are replaced at the first write
 
-    def __init__(self, field: str, secure: bool, options: CookieOptions, signed: SignedValues | None) -> None:
+    def __init__(self, field: str, https: bool, options: CookieOptions, signed: SignedValues | None) -> None:
         self._field = field
-        self._secure = secure
+        self._https = https
         self._options = options
         self._signed = signed
 
@@ -76,7 +76,7 @@ class CookieJar:
         """
         check_name(name)
         options = self._with(attributes)
-        self._write(name, options, options.line(name, self._secure_by(options)).setting(value), value)
+        self._write(name, options, options.line(name, options.is_secure(self._https)).setting(value), value)
 
     def delete(self, name: str, **attributes: Any) -> None:
         """Delete a cookie. `path`, `domain`, `secure` and `partitioned` must be those it was set with.
@@ -85,7 +85,7 @@ class CookieJar:
         """
         check_name(name)
         options = self._with(attributes)
-        self._write(name, options, options.line(name, self._secure_by(options)).deletion, None)
+        self._write(name, options, options.line(name, options.is_secure(self._https)).deletion, None)
 
     def get_signed(self, name: str, *, max_age: float | None = None) -> str | None:
         """The text that `set_signed` gave to this cookie; None where it is absent, altered, or another cookie's.
@@ -130,9 +130,6 @@ class CookieJar:
 
     def _with(self, attributes: dict[str, Any]) -> CookieOptions:
         return self._options.replace(**attributes) if attributes else self._options
-
-    def _secure_by(self, options: CookieOptions) -> bool:
-        return self._secure if options.secure is None else options.secure
 
     def _write(self, name: str, options: CookieOptions, line: str, value: str | None) -> None:
         if self._closed:

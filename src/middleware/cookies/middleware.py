@@ -101,7 +101,7 @@ class CookieMiddleware:
             field, line = pair
             if field.lower() != "set-cookie":
                 kept.append(pair)
-            elif has_control(line):
+            elif has_control(line):  # browsers drop the whole field (RFC 6265bis, section 5)
                 say_once("a Set-Cookie of the application was dropped: it holds a control character", logger=LOGGER)
             else:
                 name, attributes = taken_apart(line)
@@ -123,7 +123,7 @@ class CookieMiddleware:
         added = missing(
             name,
             attributes,
-            secure=options.is_secure("https" if https else "http"),
+            secure=options.is_secure(https),
             httponly=options.httponly and name not in self._readable,
             samesite=options.samesite,
         )

@@ -95,9 +95,9 @@ class CookieOptions:
         """The same options but for these. A TypeError for an unknown one."""
         return CookieOptions(**{**dict(zip(_FIELDS, self._values(), strict=True)), **changes})
 
-    def is_secure(self, url_scheme: object) -> bool:
-        """Whether a cookie set in answer to a request of this `wsgi.url_scheme` is Secure."""
-        return url_scheme == "https" if self.secure is None else self.secure
+    def is_secure(self, https: bool) -> bool:
+        """Whether a cookie set in answer to a request is Secure, where that came over https or not."""
+        return https if self.secure is None else self.secure
 
     def line(self, name: str, secure: bool) -> CookieLine:
         """How a cookie of this name is set and deleted. A ValueError where no browser would keep it."""

@@ -1,17 +1,14 @@
 """What is added to a Set-Cookie line on its way out. Pure; it never takes away, weakens or reorders.
 
-A line that is not understood goes on as it is; one with a control character is no line at all (RFC 6265bis, section 5:
-browsers drop the whole field).
+A line that is not understood goes on as it is. (One with a control character is for nobody, and does not get here.)
 """
 
 from __future__ import annotations
 
-from middleware.cookies.codec import has_control, prefix_of
+from middleware.cookies.codec import prefix_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from middleware.cookies.options import SameSite
 
 
@@ -27,22 +24,13 @@ def attribute_names(attributes: str) -> set[str]:
     return {part.partition("=")[0].strip(" \t").lower() for part in attributes.split(";")}
 
 
-def hardened(
-    line: str, *, secure: bool, httponly: bool, samesite: SameSite, readable: Container[str] = ()
-) -> str | None:
-    """The line with Secure, HttpOnly and SameSite where it lacks them; None where it must not go out.
-
-    `secure`: add Secure. `httponly`: add HttpOnly, but not to a cookie named in `readable`, which scripts may read.
-    `samesite`: the value for a line that gives none. A line of the prefix `__Host-` that lacks Path=/ gets it.
-    """
-    if has_control(line):
-        return None
-    name, rest = taken_apart(line)
-    return line + missing(name, rest, secure=secure, httponly=httponly and name not in readable, samesite=samesite)
-
-
 def missing(name: str, attributes: str, *, secure: bool, httponly: bool, samesite: SameSite) -> str:
-    """What `hardened` appends to a line with these attributes. A function of little that differs between lines."""
+    """What to append to a line of this name with these attributes: Secure, HttpOnly and SameSite where it lacks them.
+
+    `secure`: add Secure, and to a name with the prefix `__Host-` the Path=/ that it asks for. `httponly`: add HttpOnly.
+    `samesite`: the value for a line that gives none. A line without a name gets nothing. The value of the cookie is no
+    part of the question, so that one answer serves many lines.
+    """
     if not name:
         return ""
     given = attribute_names(attributes)
