@@ -613,6 +613,25 @@ def test_a_signed_session_may_fill_its_cookie_and_no_more():
     assert visitor(lambda session: len(session["a"])).text == str(room)
 
 
+@pytest.mark.parametrize("nested", [object(), (1, 2)])
+def test_a_nested_value_that_would_not_come_back_is_named_where_it_is_met_first_and_undoes_nothing_else(
+    options, nested
+):
+    def use(session):
+        session["l"] = []
+        session["l"].append(nested)
+        for change in (put(big="x" * 60_000), lambda session: session.flash("x" * 60_000)):
+            with pytest.raises(TypeError, match=r"session\['l'\]"):
+                change(session)
+        session["l"].pop()
+        assert "big" not in session
+        assert session.pop_flash() == []
+
+    visitor = Site(**{**options, "max_bytes": 50_000}).visitor()
+    visitor(use)
+    assert visitor(everything).text == "{'l': []}"
+
+
 @pytest.mark.parametrize("text", ["é" * 5000, "x" * 5000])
 def test_a_flash_message_that_has_no_room_is_refused(text):
     def use(session):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-from middleware.errors import SessionClosed, SessionTooLarge, StoreError
+from middleware.errors import SessionClosed, StoreError
 from middleware.sessions.changes import Changes
 
 TYPE_CHECKING = False
@@ -142,7 +142,7 @@ class Session(Base):
         data[key] = value
         try:
             self._count(len(encoded) + 6 * len(key) + 4)  # a character of a key has six bytes at most
-        except SessionTooLarge:
+        except (TypeError, ValueError):
             if there:
                 data[key] = old
             else:
@@ -180,7 +180,7 @@ class Session(Base):
         self._left = [*before, [category, message]]
         try:
             self._count(size + 4)
-        except SessionTooLarge:
+        except (TypeError, ValueError):
             self._left = before
             raise
 
@@ -318,17 +318,22 @@ class Session(Base):
         self._before[key] = self._encode(key, data[key]) if key in data else None
 
     def _count(self, bytes_more: int) -> None:
-        """Refuse what has no room, while the application can still do something about it."""
+        """Refuse what has no room, while the application can still do something about it.
+
+        SessionTooLarge then. TypeError or ValueError for a nested change elsewhere that would not come back.
+        """
         space = self._space
         if space is None:
             record = self._asked()
             space = record.room - record.size
         self._space = left = space - bytes_more  # less than there is, where something was replaced: then it is counted
         if left < 0:
-            record = self._asked()
+            record, data = self._asked(), self._loaded()
             try:
-                self._space = record.room - record.check_size(self._loaded(), self._waiting())
-            except SessionTooLarge:
+                for key in self._before.keys() & data.keys():
+                    self._encode(key, data[key])
+                self._space = record.room - record.check_size(data, self._waiting())
+            except (TypeError, ValueError):
                 self._space = space
                 raise
 
