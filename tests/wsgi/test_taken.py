@@ -185,20 +185,24 @@ def test_the_body_is_closed_where_the_server_refuses_the_head(lazy):
     assert body.closed == 1
 
 
-def test_an_application_that_never_starts_is_an_error():
+def test_an_application_that_never_starts_is_named():
     body = Body([b"one"])
-    with pytest.raises(RuntimeError, match="without calling start_response"):
-        take(lambda environ, start_response: body)
+
+    def forgetful(environ, start_response):
+        return body
+
+    with pytest.raises(RuntimeError, match="forgetful gave a body without calling start_response"):
+        take(forgetful)
     assert body.closed == 1
 
 
-def test_an_application_that_starts_twice_is_an_error():
-    def app(environ, start_response):
+def test_an_application_that_starts_twice_is_named():
+    def hasty(environ, start_response):
         start_response("200 OK", list(PLAIN))
         start_response("200 OK", list(PLAIN))
 
-    with pytest.raises(RuntimeError, match="called twice"):
-        take(app)
+    with pytest.raises(RuntimeError, match="hasty called start_response twice"):
+        take(hasty)
 
 
 # Heads that replace others

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
+from middleware.wsgi.breaches import never_started
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +56,7 @@ class Body:
             return iterator
         first = list(islice(iterator, 1))
         if exchange.head is None:
-            raise RuntimeError(f"{exchange.app_name()} gave a body without calling start_response (PEP 3333)")
+            raise never_started(exchange.app)
         if exchange.accepted is None:
             exchange.release(exchange.head)
         exchange.handed_on = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from middleware.wsgi.bodies import close
+from middleware.wsgi.breaches import started_twice
 from middleware.wsgi.response import Response
 
 TYPE_CHECKING = False
@@ -107,9 +108,7 @@ class Exchange:
         """The `start_response` that the application gets."""
         if exc_info is None or exc_info[1] is None:
             if self.head is not None:
-                raise RuntimeError(
-                    f"{self.app_name()} called start_response twice: only exc_info may replace a head (PEP 3333)"
-                )
+                raise started_twice(self.app)
             self.head = Response(status, headers, None)
             return self.write
         try:
@@ -215,10 +214,6 @@ class Exchange:
         """
         outer = getattr(self.server_file_wrapper, "__self__", None)  # where layers are nested
         return outer.wraps_by_class() if isinstance(outer, Exchange) else isinstance(self.server_file_wrapper, type)
-
-    def app_name(self) -> str:
-        """What to call the application in an error."""
-        return getattr(self.app, "__qualname__", None) or type(self.app).__qualname__
 
     def fail(self, error: BaseException, body: Iterable[bytes]) -> None:
         """End because of `error`, which is about to leave: what closing raises joins it as a note."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from middleware.wsgi.bodies import close
+from middleware.wsgi.breaches import never_started, started_twice
 from middleware.wsgi.response import Response
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ def take(app: WSGIApplication, environ: WSGIEnvironment) -> TakenResponse:
     written while it is iterated keeps its place.
     """
     response = TakenResponse()
-    body = _TakenBody(response)
+    body = _TakenBody(app, response)
     try:
         body.take(app(environ, body.start))
     except BaseException as error:
@@ -78,6 +79,7 @@ class _TakenBody:
     """The application's iterable, and what it writes, each byte in its place; closed once."""
 
     __slots__ = (
+        "_app",
         "_closed",
         "_head_known",
         "_iterator",
@@ -89,7 +91,8 @@ class _TakenBody:
         "_yielded",
     )
 
-    def __init__(self, response: TakenResponse) -> None:
+    def __init__(self, app: WSGIApplication, response: TakenResponse) -> None:
+        self._app = app
         self._response = response
         self._source: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
@@ -108,7 +111,7 @@ class _TakenBody:
         try:
             if exc_info is None or exc_info[1] is None:
                 if self._head_known:
-                    raise RuntimeError("start_response called twice: only exc_info may replace a head (PEP 3333)")
+                    raise started_twice(self._app)
             elif self._left:
                 raise exc_info[1].with_traceback(exc_info[2])
             elif response.server is not None:
@@ -137,7 +140,7 @@ class _TakenBody:
                 if chunk or self._written:
                     break
             if not self._head_known:
-                raise RuntimeError("the application gave a body without calling start_response (PEP 3333)")
+                raise never_started(self._app)
         self._taken = True
 
     def untouched(self, file_wrapper: object) -> Iterable[bytes] | None:
