@@ -327,6 +327,13 @@ def test_rotation_keeps_what_another_request_wrote_meanwhile(visitor, store):
     assert visitor(everything).text == "{'user': 'ann', 'theirs': 1, 'mine': 1}"
 
 
+def test_a_rotation_notes_already_that_the_session_was_used(visitor, store, clock):
+    clock.now += 300
+    store.forget_calls()
+    visitor(lambda session: session.rotate())
+    assert store.calls == ["get", "add", "swap"]
+
+
 def test_a_late_write_under_the_old_id_is_dropped(visitor):
     answer = during(visitor, lambda: visitor(lambda session: session.rotate()), put(late=1))
     assert (answer.code, answer.all("Set-Cookie")) == (200, [])

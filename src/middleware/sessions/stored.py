@@ -207,8 +207,8 @@ class StoredRecord:
 
     def touch(self) -> None:
         """Note that the session was used, now and then. Whoever was faster, or no store, is as good."""
-        loaded, held = self._loaded, self._held
-        if loaded is None or held is None or self.dropped or not self._limits.is_due(loaded.last_seen, self._now):
+        held = self._held
+        if held is None or self.dropped or not self._limits.is_due(held.last_seen, self._now):
             return
         try:
             self._swap(held, held.content)
