@@ -383,7 +383,7 @@ MOUNTED = [
 WEAKNESS = {"allow": 3, "optional": 2, "require": 1, "deny": 0, "ambiguous": -1}
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(path=doubtful_paths, rules=st.sampled_from(LISTS))
 @example(path="/pub/%2e%2e/x%2f..%2fpub", rules=B)
 @example(path="/pub/..;/admin", rules=A)
@@ -397,7 +397,7 @@ def test_nobody_is_let_in_under_a_weaker_rule_than_that_of_the_path_a_resolver_r
         assert WEAKNESS[decided.kind] <= WEAKNESS[compiled._first(closed, "GET").kind], (resolve.__name__, reached)
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(mount=st.sampled_from(["/admin", "/pub", "/a", "/a/admin"]), path=doubtful_paths, rules=st.sampled_from(MOUNTED))
 def test_a_resolver_behind_a_mount_reaches_nothing_under_a_weaker_rule(mount, path, rules):
     compiled = Rules(rules)
