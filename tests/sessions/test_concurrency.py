@@ -6,6 +6,8 @@ Most of these run one request inside another, which is the worst order without a
 from __future__ import annotations
 
 import threading
+from functools import partial
+from itertools import product
 
 import pytest
 from asking import ask
@@ -202,6 +204,54 @@ def test_a_late_request_does_not_undo_a_log_out(visitor, store, clock, late, rot
     assert visitor.cookie == ""
     assert visitor.site.ask(everything, old).text == "{}"
     assert not any(b"ann" in value for value in live(store))
+
+
+ACTS = {
+    "write": put(w=1),
+    "rotate": lambda session: session.rotate(),
+    "rotate and write": lambda session: (session.rotate(), put(w=1)(session)),
+    "end": lambda session: session.invalidate(),
+    "end and write": lambda session: (session.invalidate(), put(w=1)(session)),
+}
+ENDS = {"end", "end and write"}
+
+
+class Interleaved(SpyStore):
+    """Lets other requests in between its calls: `waiting` holds, for each, the calls that are to come before it."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def _call(self, verb, key, *arguments):
+        if self.waiting:
+            calls, request = self.waiting.pop(0)
+            if calls:
+                self.waiting.insert(0, (calls - 1, request))
+            else:
+                request()
+        return super()._call(verb, key, *arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("acts", [acts for acts in product(ACTS, repeat=3) if ENDS & {*acts}], ids=", ".join)
+def test_no_order_of_three_requests_brings_an_ended_session_back(acts):
+    for calls in product(range(6), repeat=2):
+        store = Interleaved()
+        visitor = Site(store=store, clock=Clock()).visitor()
+        visitor(put(user="ann"))
+        happened = []
+
+        def request(name, twin, happened=happened):
+            assert twin(lambda session: (len(session), ACTS[name](session))).code == 200
+            happened.append(name)
+
+        first, *others = [partial(request, name, visitor.twin()) for name in acts]
+        store.waiting = list(zip(calls, others, strict=True))
+        first()
+        store.waiting.clear()
+        if ENDS & {*happened}:
+            assert not any(b"ann" in value for value in live(store)), calls
 
 
 def live(store):

@@ -36,11 +36,12 @@ class Limits:
 
         Times to come count as much as times gone by: what a clock stamped that was wrong must not live until then.
         """
-        return not (abs(now - last_seen) < self.idle and abs(now - created) < self.lifetime)
+        idle, lifetime = self.idle, self.lifetime
+        return not (-idle < now - last_seen < idle and -lifetime < now - created < lifetime)
 
     def is_due(self, last_seen: float, now: float) -> bool:
         """Whether it is to be noted that the session was used; also where a clock was set back."""
-        return abs(now - last_seen) >= self.refresh
+        return not -self.refresh < now - last_seen < self.refresh
 
     def seconds_left(self, created: float, now: float) -> float:
         """How long a session lives on if nobody uses it."""
