@@ -8,10 +8,11 @@ import re
 import sys
 import threading
 import traceback
+from contextlib import suppress
 
 import pytest
 
-from middleware.testing import SHAPES, check_layer, check_requests, check_shape, check_together
+from middleware.testing import SHAPES, check_layer, check_requests, check_shape, check_together, together
 from middleware.wsgi import Response, forward
 
 
@@ -451,6 +452,33 @@ def test_a_header_list_that_is_given_twice_is_found():
 
     with pytest.raises(AssertionError, match="the header list of another answer"):
         check_together(answers_with_one_list)
+
+
+def test_a_layer_that_leaves_open_what_the_server_refused_is_found():
+    def sends_late(app):
+        def layer(environ, start_response):
+            heads = []
+            body = app(environ, lambda *head: heads.append(head))
+            start_response(*heads[0])
+            return body
+
+        return layer
+
+    with pytest.raises(AssertionError, match="0 times where the server refused the head"):
+        together.closes_what_is_refused(sends_late)
+
+
+def test_a_layer_that_hides_the_error_of_the_server_is_found():
+    def hides(app):
+        def layer(environ, start_response):
+            with suppress(Exception):
+                return app(environ, start_response)
+            return []
+
+        return layer
+
+    with pytest.raises(AssertionError, match="its error was lost"):
+        together.closes_what_is_refused(hides)
 
 
 def test_a_layer_that_trusts_its_input_is_found():

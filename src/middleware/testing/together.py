@@ -10,6 +10,7 @@ from threading import Barrier, Thread
 from weakref import WeakSet
 
 from middleware.testing.server import make_environ, serve
+from middleware.testing.witness import Witness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ REQUESTS = 320
 
 
 def check_together(wrap: Wrap, *, answers: bool = False, **entries: Any) -> None:
-    """Check that requests do not disturb each other (P24, P50 to P53)."""
+    """Check that requests do not disturb each other (P24, P42, P50 to P53)."""
     in_threads(wrap, answers=answers, **entries)
     in_turn(wrap, answers=answers, **entries)
     within_itself(wrap, answers=answers, **entries)
     gives_fresh_headers(wrap, **entries)
+    closes_what_is_refused(wrap, **entries)
     leaves_no_garbage(wrap, **entries)
 
 
@@ -111,6 +113,34 @@ def gives_fresh_headers(wrap: Wrap, **entries: Any) -> None:
         assert received.header("X-Server") is None, f"the header list of another answer: {received}"
 
 
+def closes_what_is_refused(wrap: Wrap, **entries: Any) -> None:
+    """Check that a body is closed once where the server refuses the head, and that its error leaves (P42, P47)."""
+    returned: list[Witness] = []
+
+    def app(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        returned.append(Witness())
+        return returned[-1].iterator([b"never sent"])
+
+    def refuse(*_: Any) -> Any:
+        raise _Refused
+
+    try:
+        result = wrap(app)(make_environ("/refused", **entries), refuse)
+        try:
+            for _ in result:
+                pass
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+    except _Refused:
+        pass
+    else:
+        raise AssertionError("the server refused the head, and its error was lost")
+    closed = [witness.closed for witness in returned]
+    assert closed in ([], [1]), f"close() was called {closed[0]} times where the server refused the head"
+
+
 def leaves_no_garbage(wrap: Wrap, **entries: Any) -> None:
     """Check that after 30 requests at most one of their objects is still alive (P53)."""
     alive: WeakSet[_Mark] = WeakSet()
@@ -127,7 +157,7 @@ def leaves_no_garbage(wrap: Wrap, **entries: Any) -> None:
     assert len(alive) <= 1, f"{len(alive)} of 30 requests are still held"
 
 
-ODD_REQUESTS: dict[str, dict[str, str | None]] = {
+ODD_REQUESTS: dict[str, dict[str, Any]] = {
     "bytes in the path": {"PATH_INFO": "/\xff\x80\x7f\xc3\xa9", "QUERY_STRING": "q=\xe9"},
     "bytes in headers": {"HTTP_COOKIE": "a=\xff", "HTTP_USER_AGENT": "\x80\xe9", "HTTP_REFERER": "\xff"},
     "broken cookies": {"HTTP_COOKIE": ';=;;a;=b; c="; \x01=\x7f'},
@@ -147,6 +177,8 @@ ODD_REQUESTS: dict[str, dict[str, str | None]] = {
     "negative Content-Length": {"CONTENT_LENGTH": "-5"},
     "joined Content-Length": {"CONTENT_LENGTH": "5, 6"},
     "wide digits": {"CONTENT_LENGTH": "\u0665", "HTTP_IF_NONE_MATCH": '"\u2603"'},
+    "entries that are no text": {"REMOTE_PORT": 49152, "SERVER_CERTIFICATE": ("a", 1)},
+    "the URL as it came": {"REQUEST_URI": "http://host/%6fdd?a=%zz", "RAW_URI": "/%6fdd?a=%zz"},
     "HTTP/1.0": {"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"},
     "an unknown method": {"REQUEST_METHOD": "BREW"},
     "headers that lie": {"HTTP_CONTENT_LENGTH": "7", "HTTP_REMOTE_USER": "root", "HTTP_PROXY": "http://x"},
@@ -191,6 +223,10 @@ def _check_request_body(wrap: Wrap, answers: bool, entries: dict[str, Any]) -> N
 
     serve(wrap(app), make_environ("/upload", "POST", body, CONTENT_TYPE="text/plain", **entries))
     assert b"".join(read) == body or (answers and not read), "the application did not get the request's body"
+
+
+class _Refused(Exception):
+    """What a server raises that does not take a head."""
 
 
 class _Mark:
