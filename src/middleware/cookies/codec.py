@@ -11,6 +11,7 @@ from middleware.errors import CookieTooLarge
 LARGEST = 4096  # bytes of name and value together, RFC 6265bis section 5
 LONGEST_ATTRIBUTE = 1024  # bytes, longer ones are ignored by browsers
 LONGEST_LIFE = 400 * 86400  # seconds, RFC 6265bis section 5.5
+MOST_TRIED = 8  # cookies of one name in one request, where a value has to be verified or looked up
 SAME_SITE = ("Strict", "Lax", "None")
 
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.cookies.codec import check_name, parse_cookies
+from middleware.cookies.codec import MOST_TRIED, check_name, parse_cookies
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from middleware.cookies.options import CookieOptions
     from middleware.cookies.signed import SignedValues
-
-MOST_TRIED = 8  # signed values of one name in one request
 
 
 class CookieJar:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from middleware.cookies.codec import LARGEST, values_of
+from middleware.cookies.codec import LARGEST, MOST_TRIED, values_of
 from middleware.errors import SessionTooLarge
 from middleware.operators import say_once
 from middleware.sessions.codec import content_of, decoded, encoded, encoded_value, largest
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from middleware.sessions.codec import Messages
     from middleware.sessions.limits import Limits
 
-MOST_TRIED = 8  # cookies of the session's name in one request
 _SIGNATURE = len(".") + 6 + len(".") + 43  # the time, and HMAC-SHA256, as text
 _HEAD = len(encoded("0" * 32, 10**10, {})) - len(encoded({}))
 

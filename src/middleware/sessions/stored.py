@@ -11,7 +11,7 @@ import os
 import threading
 import time
 
-from middleware.cookies.codec import values_of
+from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
 from middleware.sessions.codec import content_of, decoded, encoded, encoded_value, largest
 from middleware.sessions.records import ENDED, Pointer, Stamped
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PREFIX = "middleware.session:"
 ID_BYTES = 32
-MOST_TRIED = 8  # cookies of the session's name in one request
 ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
 MOVED_FOR = 30  # seconds in which requests that were sent with the old id may arrive after a rotation
 _HEXADECIMAL = b"0123456789abcdef"
