@@ -187,7 +187,8 @@ def measure(cases: Iterable[Case], *, rounds: int, batch: float = BATCH) -> dict
 
 
 def _size(run: Callable[[], object], batch: float) -> int:
-    """How many runs fill a batch."""
+    """How many runs fill a batch, once what is done only the first time (a password verified, a module loaded) is."""
+    run()
     times = 1
     while (seconds := _seconds(run, times)) < batch / 2:
         times *= 2
