@@ -131,8 +131,9 @@ def closes_what_is_refused(wrap: Wrap, **entries: Any) -> None:
             for _ in result:
                 pass
         finally:
-            if hasattr(result, "close"):
-                result.close()
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
     except _Refused:
         pass
     else:
