@@ -99,7 +99,7 @@ def key_of(environ: WSGIEnvironment) -> Key | None:
 
 def _located(scheme: object, given_host: object, target: object, script: str, path: str, query: str) -> Key | None:
     """What the URL of a request says of its key."""
-    if (scheme != "http" and scheme != "https") or type(given_host) is not str:
+    if type(scheme) is not str or (scheme != "http" and scheme != "https") or type(given_host) is not str:
         return None
     host = canonical_host(given_host, scheme)
     if host is None:
