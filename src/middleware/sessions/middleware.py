@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import cached_property
 
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
@@ -90,7 +89,8 @@ class SessionMiddleware:
         secrets = () if secret is None else check_secrets(secret)
         self._aliases = tuple(aliases)
         self._save_on_error = save_on_error
-        self._https = self._http = _Place(store, secrets, limits, _line(cookie, secure=cookie.secure is not False))
+        self._https = _Place(store, secrets, limits, _line(cookie, secure=cookie.secure is not False))
+        self._http: _Place | _NoPlace = self._https
         if cookie.secure is None:
             line = _line_over_http(cookie)
             self._http = _NoPlace(self._https.line) if line is None else _Place(store, secrets, limits, line)
@@ -131,34 +131,37 @@ class SessionMiddleware:
 
 
 class _Place:
-    """Where sessions are kept, and the cookie that leads there."""
+    """Where sessions are kept, and the cookie that leads there.
+
+    `open` opens the session of a Cookie field. What that takes (json, hashlib) is imported with the first one.
+    """
 
     def __init__(self, store: Store | None, secrets: tuple[bytes, ...], limits: Limits, line: CookieLine) -> None:
         self.line = line
+        self.open: Callable[[str], Record] = self._open_first
         self._store = store
         self._secrets = secrets
         self._limits = limits
 
-    @cached_property
-    def open(self) -> Callable[[str], Record]:
-        """Opens the session of a Cookie field. What that takes (json, hashlib) is imported with the first one."""
+    def _open_first(self, field: str) -> Record:
         if self._store is not None:
             from middleware.sessions.stored import StoredSessions
 
-            return StoredSessions(self._store, self._limits, self.line.name).open
-        from middleware.sessions.signed import SignedSessions
+            self.open = StoredSessions(self._store, self._limits, self.line.name).open
+        else:
+            from middleware.sessions.signed import SignedSessions
 
-        return SignedSessions(self._secrets, self._limits, self.line.name).open
+            self.open = SignedSessions(self._secrets, self._limits, self.line.name).open
+        return self.open(field)
 
 
-class _NoPlace(_Place):
+class _NoPlace:
     """What a request by http finds where the cookie is for https."""
 
     def __init__(self, line: CookieLine) -> None:
         self.line = line
 
-    @cached_property
-    def open(self) -> Callable[[str], Record]:
+    def open(self, field: str) -> Record:  # noqa: ARG002
         raise ConfigurationError(
             f"the session cookie {self.line.name} is for https, and this request came by http: where a proxy in front "
             "speaks https, say secure=True in the cookie options; for http choose other options"
