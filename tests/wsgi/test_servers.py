@@ -39,15 +39,21 @@ def wsgiref_server(app):
 @contextmanager
 def waitress_server(app):
     server = create_server(app, host="127.0.0.1", port=0, threads=1)
-    thread = threading.Thread(target=server.run)
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            server.asyncore.loop(timeout=0.05, map=server._map, count=1)
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield server.effective_port
     finally:
-        # Its loop ends by itself once no socket is left to it.
-        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
+        stopped.set()
         thread.join()
         server.task_dispatcher.shutdown()
+        server.asyncore.close_all(server._map)
 
 
 class Told(AmendsAndWatches):
