@@ -48,6 +48,17 @@ class Ending:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
 
 
+class Head(Response):
+    """A head of the application, empty when made: the constructor takes 0.05 of the 0.85 us of an amended answer."""
+
+    __slots__ = ()
+
+    __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
+
+
+_empty_head: Callable[[], Response] = Head  # pyright: ignore[reportAssignmentType]
+
+
 class Unwatched:
     """What `amend` returns to say that neither `watch` nor `end` need see more of this answer."""
 
@@ -61,7 +72,10 @@ UNWATCHED = Unwatched()
 
 
 class Exchange:
-    """The head in hand, whether it is gone, what was seen of the body, and what ends it all. `forward` fills it."""
+    """The head in hand, whether it is gone, what was seen of the body, and what ends it all. `forward` fills it.
+
+    It is itself the `write` that the application gets: a bound method, which hardly one calls, takes 0.03 us.
+    """
 
     __slots__ = (
         "accepted",
@@ -109,8 +123,11 @@ class Exchange:
         if exc_info is None or exc_info[1] is None:
             if self.head is not None:
                 raise started_twice(self.app)
-            self.head = Response(status, headers, None)
-            return self.write
+            head = self.head = _empty_head()
+            head.status = status
+            head.headers = [*headers]
+            head.body = None
+            return self
         try:
             if self.left:
                 raise exc_info[1].with_traceback(exc_info[2])
@@ -120,7 +137,7 @@ class Exchange:
                 void.close()
             if self.accepted is not None:
                 self.release(self.head)
-            return self.write
+            return self
         finally:
             exc_info = None  # its traceback holds this frame
 
@@ -142,7 +159,7 @@ class Exchange:
                 exc_info = None  # its traceback holds this frame
         self.accepted = head
 
-    def write(self, data: bytes, /) -> None:
+    def __call__(self, data: bytes, /) -> None:
         """The `write` that the application gets: the head goes first, the data at once after it."""
         if not data:
             return
