@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test quick check bench format clean
+.PHONY: demo test quick check bench format clean programs
 
 # Serve the reference app through the whole stack on a free port.
 demo: $(READY)
 	$(BIN)/python -m examples.reference
 
 # Every test. A test whose program is missing is skipped with its reason, or fails with REQUIRE_SERVERS=1.
-test: $(READY) chromium
+test: $(READY) programs
 	$(BIN)/python -m pytest
 
 # The tests that start no server, browser or second process: under 30 seconds.
@@ -52,10 +52,13 @@ $(VENV)/.bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	touch $@
 
-# The browser of the reference app's tests: Debian's package, where we may install it.
-.PHONY: chromium
-chromium:
-	@if command -v chromium >/dev/null; then :; \
+# The programs that tests ask for the real thing: Debian's packages, where we may install them.
+programs:
+	@missing=; \
+	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs; do \
+		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
-	else echo "chromium is not installed: its tests are skipped"; fi
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing fonts-liberation >/dev/null; \
+	else echo "not installed, so their tests are skipped:$$missing"; fi
