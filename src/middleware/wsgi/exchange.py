@@ -244,7 +244,8 @@ class Exchange:
         """Close what the application returned, then tell `end`."""
         try:
             try:
-                close(body)
+                if type(body) is not list:  # which has no close(): 0.1 of the 2 us of a watched answer
+                    close(body)
             finally:
                 head = self.head
                 if head is not None and head.body is not None:
