@@ -45,4 +45,5 @@ class Limits:
 
     def seconds_left(self, created: float, now: float) -> float:
         """How long a session lives on if nobody uses it."""
-        return min(self.idle, self.lifetime - (now - created))
+        left = self.lifetime - (now - created)
+        return left if left < self.idle else self.idle

@@ -136,9 +136,9 @@ class Session(Base):
         if data is None or self.closed:
             data = self._changing(key)
         encoded = self._encode(key, value)
-        if key not in self._before:
-            self._remember(key)
         there, old = key in data, data.get(key)
+        if key not in self._before:  # as `_remember` does, 0.1 us faster
+            self._before[key] = self._encode(key, old) if there else None
         data[key] = value
         try:
             self._count(len(encoded) + 6 * len(key) + 4)  # a character of a key has six bytes at most
@@ -251,9 +251,9 @@ class Session(Base):
         if record is None:
             return None
         if not closed and (status[:1] != "5" or save_on_error):
-            changes = self._changes() if self._before or self._taken or self._left else None
-            if changes is not None:
-                record.save(self._loaded(), changes)
+            keys = self._changed() if self._before else []
+            if keys or self._taken or self._left:
+                record.save(record.data, Changes(keys, self._taken, self._left))
             else:
                 record.touch()
         return record.cookie
@@ -340,8 +340,8 @@ class Session(Base):
     def _waiting(self) -> Messages:
         return self._left if self._taken else [*self._asked().messages, *self._left]
 
-    def _changes(self) -> Changes | None:
-        """What differs from what was loaded; None where nothing does."""
+    def _changed(self) -> list[str]:
+        """The keys whose values differ from what was loaded."""
         data, after = self._loaded(), self._after
         keys = []
         for key, before in self._before.items():
@@ -353,7 +353,7 @@ class Session(Base):
                 now = self._encode(key, value) if known is None else known
             if now != before:
                 keys.append(key)
-        return Changes(keys, self._taken, self._left) if keys or self._taken or self._left else None
+        return keys
 
     def _ask(self, act: Callable[[], None]) -> None:
         try:

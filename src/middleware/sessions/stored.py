@@ -149,10 +149,12 @@ class StoredRecord:
             return
         text = self._content(data, changes.messages(self.messages))
         try:
-            if self._held is not None:
-                self._merge(text, data, changes)
-            elif text != _EMPTY:
-                self._create(text)
+            held, loaded = self._held, self._loaded
+            if held is None:
+                if text != _EMPTY:
+                    self._create(text)
+            elif loaded is None or held.content != loaded.content or not self._swap(held, text):
+                self._merge(data, changes)
         except ValueTooLarge as error:
             raise SessionTooLarge(f"{error}. The session's largest keys: {largest(data, self.messages)}") from error
 
@@ -163,12 +165,8 @@ class StoredRecord:
         self._hold(identifier, key, fresh)
         self.cookie = identifier
 
-    def _merge(self, text: bytes, data: dict[str, Any], changes: Changes) -> None:
-        held, loaded = self._held, self._loaded
-        assert held is not None
-        if loaded is not None and held.content == loaded.content and self._swap(held, text):
-            return
-        # Another request has written meanwhile. Requests of this process wait for each other from here on.
+    def _merge(self, data: dict[str, Any], changes: Changes) -> None:
+        """Another request has written meanwhile. Requests of this process wait for each other from here on."""
         lock = _LOCKS[hash(self._key) % len(_LOCKS)]
         locked = lock.acquire(timeout=1)
         try:
@@ -195,7 +193,7 @@ class StoredRecord:
         now = self._now
         limits = self._limits
         # A request that began later may have been here, but a time that was to come already was a wrong clock's.
-        last_seen = now if self.last_seen > now else max(held.last_seen, now)
+        last_seen = held.last_seen if self.last_seen <= now < held.last_seen else now
         fresh = Stamped.of(held.created, last_seen, text)
         if not self._store.swap(self._key, held.raw, fresh.raw, limits.seconds_left(held.created, now)):
             return False
