@@ -120,27 +120,22 @@ class _Entry(AccessRecord):
         layer = self.layer
         try:
             self.duration = layer._timer() - self.started
-            self.settle(ending)
+            head, error = ending.head, ending.error
+            if ending.by_descriptor:
+                self.sent += ending.by_descriptor
+            if head is None or (error is not None and not self.sent):
+                self.status = 500
+            else:
+                self.status = code_of(head.status)
+            if head is not None:
+                self.headers = head.headers
+            if ending.gone:
+                self.aborted = error is not None or not self.is_all_there()
+            elif error is not None:
+                self.error = type(error).__name__
             layer._emit(layer._format(self), self)
-        except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
-            layer._failures.add(error, self.environ)
-
-    def settle(self, ending: Ending) -> None:
-        """Draw the conclusions, once the answer has ended."""
-        head = ending.head
-        if ending.by_descriptor:
-            self.sent += ending.by_descriptor
-        if head is None:
-            self.status = 500
-        else:
-            self.status = code_of(head.status)
-            self.headers = head.headers
-        if ending.error is not None and not self.sent:
-            self.status = 500
-        if ending.gone:
-            self.aborted = ending.error is not None or not self.is_all_there()
-        elif ending.error is not None:
-            self.error = type(ending.error).__name__
+        except Exception as failure:  # noqa: BLE001 - no failure of the log reaches the response
+            layer._failures.add(failure, self.environ)
 
     def is_all_there(self) -> bool:
         """A server may stop asking once it has what Content-Length promised, and need not ask at all for HEAD."""
