@@ -45,5 +45,4 @@ class Limits:
 
     def seconds_left(self, created: float, now: float) -> float:
         """How long a session lives on if nobody uses it."""
-        left = self.lifetime - (now - created)
-        return left if left < self.idle else self.idle
+        return min(self.idle, self.lifetime - (now - created))
