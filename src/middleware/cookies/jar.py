@@ -7,7 +7,7 @@ from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Any
 
     from middleware.cookies.options import CookieOptions
@@ -106,10 +106,10 @@ class CookieJar:
         check_name(name)
         self.set(name, self._signing().seal(name, value), **attributes)
 
-    def close(self) -> list[str]:
+    def close(self) -> Collection[str]:
         """The Set-Cookie lines of this answer, whose head is about to leave: the jar takes no more."""
         self._closed = True
-        return list(self._lines.values())
+        return self._lines.values()
 
     def _read(self) -> dict[str, list[str]]:
         if self._received is None:
