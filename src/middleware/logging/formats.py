@@ -59,7 +59,8 @@ def _apache(*, with_fields: bool, with_timing: bool) -> Format:
 
         method = get("REQUEST_METHOD")
         protocol = get("SERVER_PROTOCOL")
-        if method in _USUAL_METHODS and protocol in _USUAL_PROTOCOLS and (user == "-" or _is_word(user)):
+        is_word = user == "-" or (isinstance(user, str) and user.isalnum() and len(user) <= MAX_OTHER)
+        if is_word and method in _USUAL_METHODS and protocol in _USUAL_PROTOCOLS:
             target = get("RAW_URI") or get("REQUEST_URI") or record.target
             fields = ""
             if with_fields:
@@ -84,10 +85,6 @@ def _apache(*, with_fields: bool, with_timing: bool) -> Format:
         return woven(literals, values)
 
     return line
-
-
-def _is_word(user: object) -> bool:
-    return isinstance(user, str) and user.isalnum() and len(user) <= MAX_OTHER
 
 
 def woven(literals: list[str], values: list[str]) -> str:
