@@ -49,7 +49,7 @@ class Ending:
 
 
 class Head(Response):
-    """A head of the application, empty when made: the constructor takes 0.05 of the 0.85 us of an amended answer."""
+    """A head of the application, empty when made: a constructor would add 0.05 to the 0.75 us of an amended one."""
 
     __slots__ = ()
 

@@ -41,7 +41,7 @@ def forward(
     Raises RuntimeError where the application breaks PEP 3333: `start_response` is never called, or twice without
     `exc_info`.
     """
-    exchange = Exchange()  # filled here: a constructor would take 0.08 of the 0.85 us that an amended answer costs
+    exchange = Exchange()  # filled here: a constructor would add 0.08 to the 0.75 us that an amended answer costs
     exchange.app = app
     exchange.environ = environ
     exchange.start_response = start_response
