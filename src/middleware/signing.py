@@ -1,8 +1,8 @@
 """Sign values and open them again: tokens that only a holder of the secret can make.
 
-A token is text of the URL-safe alphabet, in the form and with the keys of itsdangerous' HMAC-SHA256, so that its own
-serializer reads it. This file is light: itsdangerous (28 ms of import) is loaded at the first token, while secrets are
-judged where a layer is constructed.
+A token is text of the URL-safe alphabet, made and opened by itsdangerous with HMAC-SHA256, so that its own serializer
+reads it. This file is light: itsdangerous (28 ms of import) is loaded at the first token, while secrets are judged
+where a layer is constructed.
 """
 
 from __future__ import annotations

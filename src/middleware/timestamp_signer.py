@@ -11,8 +11,7 @@ import hmac
 import zlib
 from binascii import Error, a2b_base64, b2a_base64
 
-from itsdangerous import TimestampSigner
-from itsdangerous.encoding import int_to_bytes
+from itsdangerous import BadSignature, Signer, TimestampSigner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,23 +35,20 @@ class PayloadSigner(TimestampSigner):
         self._started = [hmac.new(key, digestmod="sha256") for key in reversed(keys)]  # the newest first
 
     def dump(self, payload: bytes) -> str:
-        # As the library's `sign`, which asks of each part whether it is text or bytes (0.4 us).
-        value = _text(payload) + b"." + _text(int_to_bytes(self.get_timestamp()))
-        return (value + b"." + _signature(self._started[0], value)).decode("ascii")
+        return self.sign(_text(payload)).decode("ascii")
 
     def load(self, token: str) -> tuple[bytes, int] | None:
         if not token.isascii():
             return None
         try:
-            # The library's own way makes a datetime of the time (1.5 us), and an error of what is not ours.
-            value, _, signature = token.encode().rpartition(b".")
-            text, dot, stamp = value.rpartition(b".")
-            if not dot or not self.verify_signature(value, signature):
+            # The library's own way makes a datetime of the time (1.5 us).
+            text, dot, stamp = Signer.unsign(self, token).rpartition(b".")
+            if not dot:
                 return None
             # What the serializer has compressed begins with a dot.
             payload = _unpacked(_bytes(text[1:])) if text[:1] == b"." else _bytes(text)
             return None if payload is None else (payload, int.from_bytes(_bytes(stamp), "big"))
-        except Error:
+        except (BadSignature, Error):
             return None
 
     def get_timestamp(self) -> int:
