@@ -23,7 +23,7 @@ from middleware import (
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
 from middleware.errors import ConfigurationError
 from middleware.integrations import pastedeploy
-from middleware.integrations.conversion import COUNTS, DURATIONS, SIZES, group_of, keys, option_types, readers
+from middleware.integrations.conversion import DURATIONS, SIZES, group_of, keys, option_types, readers
 
 loadapp = pytest.importorskip("paste.deploy").loadapp
 
@@ -215,7 +215,7 @@ def test_every_number_has_its_unit(make):
         group = group_of(annotation)
         for key, kind in option_types(group).items() if group else [(option, annotation)]:
             if {"int", "float"} & {word.strip() for word in kind.split("|")}:
-                assert key in DURATIONS | SIZES | COUNTS, key
+                assert key in DURATIONS | SIZES, key
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -348,7 +348,10 @@ def test_the_file_in_the_docs_loads(tmp_path, monkeypatch, hashed):
     text = page.split("```ini\n")[1].split("```")[0]
     (tmp_path / "users").write_text(f"ann:{hashed}\n")
     (tmp_path / "groups").write_text("admin: ann\n")
-    (tmp_path / "site.ini").write_text(text)
+    (tmp_path / "copied.ini").write_text(text)
+    with pytest.raises(ConfigurationError, match="python -m middleware secret"):  # nobody signs with what is published
+        loadapp(f"config:{tmp_path}/copied.ini")
+    (tmp_path / "site.ini").write_text(text.replace("fixme", "0123456789abcdef" * 2))
     app = loadapp(f"config:{tmp_path}/site.ini")
     assert ask(app, "/admin", headers=basic("ann")).code == 200
     assert ask(app, "/admin").code in (302, 303, 401)

@@ -40,10 +40,9 @@ ALIASES = {
 # Types whose texts stay out of messages: the URL of a store may hold a password.
 CONFIDENTIAL = {"Store"}
 
-# What a number counts. One that counts things, such as `max_entries`, is written as a plain number.
+# What a number counts.
 DURATIONS = {"idle_timeout", "lifetime", "max_age"}
 SIZES = {"max_bytes", "max_object"}
-COUNTS: set[str] = set()
 
 
 def build(
