@@ -111,7 +111,8 @@ def test_bad_credentials_are_never_led_to_the_login_page():
 
 @given(st.text())
 def test_no_accept_field_makes_the_choice_fail(text):
-    preferred_type(text)
+    found = preferred_type(text)
+    assert found == found.lower()
 
 
 # Refusals
