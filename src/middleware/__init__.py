@@ -16,6 +16,7 @@ __all__ = [
     "CookieMiddleware",
     "CookieOptions",
     "Ending",
+    "Event",
     "FileSink",
     "Htpasswd",
     "Identity",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     )
     from middleware.caching import CacheMiddleware, get_cache
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
+    from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
     from middleware.sessions import SessionMiddleware, get_session
     from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
@@ -72,6 +74,7 @@ _ROOMS = {
     ),
     "caching": ("CacheMiddleware", "get_cache"),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
+    "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
     "sessions": ("SessionMiddleware", "get_session"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),

@@ -35,3 +35,15 @@ class SessionTooLarge(CookieTooLarge):
 
 class SessionClosed(MiddlewareError, RuntimeError):
     """A session was changed, or first used, after the head of the answer had left: too late to be kept."""
+
+
+class ReauthenticationRequired(MiddlewareError):
+    """The login of a session is older than `session.require_fresh` allows: ask for the password again."""
+
+
+class LockTimeout(MiddlewareError, TimeoutError):
+    """`with session.lock()` waited for longer than its `timeout`: another request holds the lock."""
+
+
+class TooManySessions(MiddlewareError):
+    """A user has as many sessions as `max_sessions` allows, and a further login is refused."""

@@ -18,6 +18,7 @@ from middleware import (
     CookieMiddleware,
     CookieOptions,
     Ending,
+    Event,
     FileSink,
     Htpasswd,
     Identity,
@@ -46,11 +47,14 @@ from middleware.errors import (
     ConfigurationError,
     CookieTooLarge,
     LayerMissing,
+    LockTimeout,
     MiddlewareError,
     MissingExtra,
+    ReauthenticationRequired,
     SessionClosed,
     SessionTooLarge,
     StoreError,
+    TooManySessions,
     ValueTooLarge,
 )
 
@@ -226,6 +230,15 @@ class Replaced:
 layered: WSGIApplication = Banner(Replaced(site), text="hello")
 
 
+# What a user may want to hear.
+
+
+def listener(event: Event) -> None:
+    assert_type(event.name, str)
+    assert_type(event.subject, str | None)
+    assert_type(event.time, float)
+
+
 # What a user may want to catch.
 
 
@@ -235,8 +248,10 @@ def caught(error: Exception) -> str:
             return "set up wrongly"
         case ValueTooLarge() | StoreError():
             return "the store"
-        case SessionTooLarge() | CookieTooLarge() | SessionClosed():
+        case SessionTooLarge() | CookieTooLarge() | SessionClosed() | LockTimeout():
             return "the session"
+        case ReauthenticationRequired() | TooManySessions():
+            return "the login"
         case MiddlewareError():
             return "ours"
         case _:
