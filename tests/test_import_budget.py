@@ -19,6 +19,7 @@ TOO_DEAR = {
     "calendar",
     "concurrent",
     "contextlib",
+    "cryptography",
     "dataclasses",
     "datetime",
     "email",

@@ -472,3 +472,12 @@ def test_cookie_options_are_a_frozen_value():
 def test_options_no_browser_would_keep_are_refused_when_made(options):
     with pytest.raises(ConfigurationError):
         CookieOptions(**options)
+
+
+def test_a_line_is_written_with_another_lifetime_than_its_options_say():
+    for line in (CookieOptions(max_age=60).line("a", True), CookieOptions().line("a", True)):
+        rest = "; Path=/; Secure; HttpOnly; SameSite=Lax"
+        assert line.setting_checked("1", 5) == f"a=1; Max-Age=5{rest}"
+        assert line.setting_checked("1", 500 * 86400) == f"a=1; Max-Age=34560000{rest}"
+        assert line.setting_checked("1", 0) == line.deletion
+        assert line.setting_checked("1") == line.setting("1")

@@ -101,7 +101,12 @@ class CookieOptions:
 
     def line(self, name: str, secure: bool) -> CookieLine:
         """How a cookie of this name is set and deleted. A ValueError where no browser would keep it."""
-        return CookieLine(name, self._attributes(name, secure, self.max_age), self._attributes(name, secure, 0))
+        return CookieLine(
+            name,
+            self._attributes(name, secure, self.max_age),
+            self._attributes(name, secure, 0),
+            self._attributes(name, secure, None),
+        )
 
     def _attributes(self, name: str, secure: bool, max_age: int | None) -> str:
         return attributes(
@@ -119,11 +124,12 @@ class CookieOptions:
 class CookieLine:
     """The values of the Set-Cookie field that set one cookie and that delete it."""
 
-    __slots__ = ("_attributes", "deletion", "name")
+    __slots__ = ("_attributes", "_without_age", "deletion", "name")
 
-    def __init__(self, name: str, attributes_: str, attributes_of_deletion: str) -> None:
+    def __init__(self, name: str, attributes_: str, attributes_of_deletion: str, without_age: str) -> None:
         self.name = name
         self._attributes = attributes_
+        self._without_age = without_age
         # All the attributes again, or the browser takes it for another cookie, or refuses it for its prefix.
         self.deletion = f"{name}={attributes_of_deletion}"
 
@@ -132,6 +138,13 @@ class CookieLine:
         check_value(self.name, value)
         return self.setting_checked(value)
 
-    def setting_checked(self, value: str) -> str:
-        """The same for a value that is known to be fit for a cookie: an id, a token."""
-        return f"{self.name}={value}{self._attributes}"
+    def setting_checked(self, value: str, max_age: int | None = None) -> str:
+        """The same for a value that is known to be fit for a cookie: an id, a token.
+
+        `max_age`: whole seconds, in place of what the options say; 400 days at most. None leaves it to the options.
+        """
+        if max_age is None:
+            return f"{self.name}={value}{self._attributes}"
+        if max_age <= 0:
+            return self.deletion
+        return f"{self.name}={value}; Max-Age={min(max_age, LONGEST_LIFE)}{self._without_age}"
