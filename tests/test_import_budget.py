@@ -106,5 +106,14 @@ def test_building_the_five_layers_loads_nothing_dear(session):
     assert loaded & TOO_DEAR == set()
 
 
+@pytest.mark.parametrize(
+    ("content", "brings"), [({"a": [1, {"b": "c"}]}, set()), ({"a": [(1, 2)]}, {"middleware.sessions.typed"})]
+)
+def test_what_a_session_holds_loads_no_types_that_are_not_in_it(content, brings):
+    source = "from middleware.sessions.codec import decoded, encoded, encoded_value"
+    loaded = loaded_by(f"{source}; encoded_value('k', {content}); decoded(encoded({content}, typed={bool(brings)}))")
+    assert loaded & {"datetime", "decimal", "uuid", "middleware.sessions.typed"} == brings
+
+
 def test_the_probe_would_see_what_is_loaded():
     assert {"json", "re", "enum"} <= loaded_by("import json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 
 import pytest
 from asking import Browser, ask, make_environ
@@ -180,7 +181,7 @@ def test_clear_deletes_every_key_and_keeps_the_session(store):
     assert visitor(everything).text == "{}"
 
 
-@pytest.mark.parametrize("value", [object(), (1,), {1: 2}, float("nan")])
+@pytest.mark.parametrize("value", [object(), (1, object()), {1: object()}, OrderedDict()])
 def test_a_value_that_would_not_come_back_is_refused_in_the_line_that_sets_it(options, value):
     def use(session):
         with pytest.raises(TypeError, match="'o'"):
@@ -613,7 +614,7 @@ def test_a_signed_session_may_fill_its_cookie_and_no_more():
     assert visitor(lambda session: len(session["a"])).text == str(room)
 
 
-@pytest.mark.parametrize("nested", [object(), (1, 2)])
+@pytest.mark.parametrize("nested", [object(), (1, 2j)])
 def test_a_nested_value_that_would_not_come_back_is_named_where_it_is_met_first_and_undoes_nothing_else(
     options, nested
 ):

@@ -46,7 +46,7 @@ class SignedSessions:
             payload, last_seen = opened
             try:
                 identifier, created, *parts = decoded(payload)
-                data, messages = content_of(parts)
+                data, messages, _ = content_of(parts)
             except ValueError:
                 continue
             if type(identifier) is not str or type(created) is not int:
@@ -133,7 +133,8 @@ class SignedRecord:
     def _seal_again(self) -> None:
         """What the cookie held, without the changes of this request."""
         if self._payload:
-            self._seal(*content_of(decoded(self._payload)[2:]))
+            data, messages, _ = content_of(decoded(self._payload)[2:])
+            self._seal(data, messages)
 
     def touch(self) -> None:
         """Note that the session was used, now and then: with a new signature, which bears the time."""

@@ -56,7 +56,7 @@ class StoredSessions:
             found = Stamped.read(raw)
             if found is not None and not limits.is_over(found.created, found.last_seen, now):
                 try:
-                    data, messages = content_of(decoded(found.content))
+                    data, messages, _ = content_of(decoded(found.content))
                 except ValueError:
                     continue
                 return StoredRecord(self.store, limits, now, data, messages, identifier, key, found)
@@ -175,7 +175,7 @@ class StoredRecord:
                 if held is None:
                     self._drop()
                     return
-                theirs, waiting = content_of(decoded(held.content))
+                theirs, waiting, _ = content_of(decoded(held.content))
                 merged = self._content(changes.merged(data, theirs), changes.messages(waiting))
                 if self._swap(held, merged):
                     return
