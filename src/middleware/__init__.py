@@ -28,6 +28,7 @@ __all__ = [
     "SessionMiddleware",
     "Store",
     "StreamSink",
+    "Timeouts",
     "__version__",
     "allow",
     "forward",
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
-    from middleware.sessions import SessionMiddleware, get_session
+    from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
@@ -76,7 +77,7 @@ _ROOMS = {
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
-    "sessions": ("SessionMiddleware", "get_session"),
+    "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip

@@ -23,7 +23,7 @@ from middleware import (
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
 from middleware.errors import ConfigurationError
 from middleware.integrations import pastedeploy
-from middleware.integrations.conversion import DURATIONS, SIZES, group_of, keys, option_types, readers
+from middleware.integrations.conversion import COUNTS, DURATIONS, SIZES, group_of, keys, option_types, readers
 
 loadapp = pytest.importorskip("paste.deploy").loadapp
 
@@ -215,7 +215,7 @@ def test_every_number_has_its_unit(make):
         group = group_of(annotation)
         for key, kind in option_types(group).items() if group else [(option, annotation)]:
             if {"int", "float"} & {word.strip() for word in kind.split("|")}:
-                assert key in DURATIONS | SIZES, key
+                assert key in DURATIONS | SIZES | COUNTS, key
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -15,7 +15,7 @@ from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
 
 from middleware.errors import StoreError
 from middleware.sessions import SessionMiddleware, get_session
-from middleware.sessions.stored import PREFIX
+from middleware.sessions.records import PREFIX
 from middleware.stores.memory import MemoryStore
 from middleware.stores.sqlite import SQLiteStore
 

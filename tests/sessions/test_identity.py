@@ -17,7 +17,7 @@ from sessions.kit import HTTPS, SECRET, Clock, Site, SpyStore, everything, put
 import middleware
 from middleware.cookies import CookieOptions
 from middleware.errors import ConfigurationError
-from middleware.sessions.stored import PREFIX
+from middleware.sessions.records import PREFIX
 from middleware.stores.memory import MemoryStore
 
 KINDS = {"stored": lambda: {"store": SpyStore()}, "signed": lambda: {"secret": SECRET}}
@@ -147,7 +147,7 @@ def test_an_id_that_is_taken_is_not_shared(monkeypatch):
     store = SpyStore()
     site = Site(store=store)
     repeated = [b"\1" * 32, b"\1" * 32, b"\2" * 32]
-    monkeypatch.setattr("middleware.sessions.stored.os.urandom", lambda size: repeated.pop(0))
+    monkeypatch.setattr("middleware.sessions.cell.os.urandom", lambda size: repeated.pop(0))
     first, second = site.visitor(), site.visitor()
     first(put(who="first"))
     second(put(who="second"))
@@ -198,26 +198,34 @@ def test_a_planted_pickle_is_no_session_and_is_not_executed():
     visitor = site.visitor()
     visitor(put(a=1))
     key = PREFIX + visitor(lambda session: session.id).text.strip("'")
-    for header in (b"", struct.pack("<3sdd", b"s1=", 1e12, 1e12)):
+    for header in (b"", struct.pack("<3s5d", b"s2=", *[1e12] * 5)):
         store.set(key, header + pickle.dumps(Bomb()))
         assert visitor(everything).text == "{}"
     assert Site(secret=SECRET).ask(everything, f"id={pickle.dumps(Bomb()).decode('latin-1')}").text == "{}"
     assert not Bomb.exploded
 
 
+TIMES = 1.7e9, 0, 1.7e9, 1.7e9, 0
+MOVED = struct.pack("<3sd16s", b"s2>", 1.7e9, bytes(16))
+
+
 @pytest.mark.parametrize(
     "record",
     [
         b"",
-        b"s1",
-        b"s1=",
-        b"s1.",
-        b"s1>",
+        b"s2",
+        b"s2=",
+        b"s2.",
+        b"s2>",
+        b"s2~",
         b"s1>" + b"x" * 99,
-        struct.pack("<3sdd", b"s1=", 1.7e9, 1.7e9),
-        struct.pack("<3sdd", b"s1=", 1.7e9, 1.7e9) + b"{}",
-        struct.pack("<3sdd", b"s1=", 1.7e9, float("nan")) + b"[{}]",
-        struct.pack("<3sdd", b"s1>", 1.7e9, 0) + b"\xff",
+        b"s2>" + b"x" * 99,
+        b"s2~" + b"x" * 99,
+        struct.pack("<3s5d", b"s2=", *TIMES),
+        struct.pack("<3s5d", b"s2=", *TIMES) + b"{}",
+        struct.pack("<3s5d", b"s2=", *TIMES[:3], float("nan"), 0) + b"[{}]",
+        struct.pack("<3s5d", b"s2=", *TIMES[:4], float("nan")) + b"[{}]",
+        MOVED + b"\xff",
         b"\xff" * 99,
     ],
     ids=repr,
@@ -229,7 +237,7 @@ def test_a_damaged_record_is_no_session(record):
     store.set(PREFIX + visitor(lambda session: session.id).text.strip("'"), record)
     assert visitor(everything).text == "{}"
     assert visitor(put(b=1)).code == 200
-    assert visitor(everything).text == ("{}" if record[:3] == b"s1>" and len(record) == 20 else "{'b': 1}")
+    assert visitor(everything).text == ("{}" if record[:27] == MOVED else "{'b': 1}")
 
 
 def test_nothing_that_runs_code_is_imported_by_the_package():

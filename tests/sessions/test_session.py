@@ -11,7 +11,7 @@ from sessions.kit import HTTPS, SECRET, Clock, Site, SpyStore, everything, put
 
 from middleware.cookies import CookieOptions
 from middleware.errors import ConfigurationError, LayerMissing, SessionClosed, SessionTooLarge, StoreError
-from middleware.sessions import Session, SessionMiddleware, get_session
+from middleware.sessions import Session, SessionMiddleware, Timeouts, get_session
 from middleware.stores.memory import MemoryStore
 
 KINDS = {"stored": lambda: {"store": SpyStore()}, "signed": lambda: {"secret": SECRET}}
@@ -432,7 +432,7 @@ def test_a_flash_message_is_text(options):
 
 def test_a_session_is_over_after_its_idle_timeout(options):
     clock = Clock()
-    visitor = Site(clock=clock, idle_timeout=1000, **options).visitor()
+    visitor = Site(clock=clock, timeouts=Timeouts(idle=1000), **options).visitor()
     visitor(put(a=1))
     for _ in range(5):
         clock.now += 900
@@ -443,7 +443,7 @@ def test_a_session_is_over_after_its_idle_timeout(options):
 
 def test_a_session_is_over_after_its_lifetime_however_busy(options):
     clock = Clock()
-    visitor = Site(clock=clock, idle_timeout=100, lifetime=600, **options).visitor()
+    visitor = Site(clock=clock, timeouts=Timeouts(idle=100, lifetime=600), **options).visitor()
     visitor(put(a=1))
     for _ in range(9):
         clock.now += 60
@@ -501,7 +501,7 @@ def test_what_was_over_is_never_taken_up_again(options):
 
 def test_reading_writes_at_most_once_in_a_tenth_of_the_idle_timeout(store):
     clock = Clock()
-    site = Site(clock=clock, idle_timeout=1000, store=store)
+    site = Site(clock=clock, timeouts=Timeouts(idle=1000), store=store)
     visitor = site.visitor()
     visitor(put(a=1))
     store.forget_calls()
@@ -518,7 +518,7 @@ def test_reading_writes_at_most_once_in_a_tenth_of_the_idle_timeout(store):
 
 def test_reading_a_signed_session_sets_its_cookie_once_in_a_tenth_of_the_idle_timeout():
     clock = Clock()
-    visitor = Site(clock=clock, idle_timeout=1000, secret=SECRET).visitor()
+    visitor = Site(clock=clock, timeouts=Timeouts(idle=1000), secret=SECRET).visitor()
     visitor(put(a=1))
     clock.now += 99
     assert visitor(everything).all("Set-Cookie") == []
@@ -529,7 +529,7 @@ def test_reading_a_signed_session_sets_its_cookie_once_in_a_tenth_of_the_idle_ti
 
 def test_a_cookie_with_max_age_moves_with_the_session(store):
     clock = Clock()
-    visitor = Site(clock=clock, idle_timeout=1000, store=store, cookie=CookieOptions(max_age=1000)).visitor()
+    visitor = Site(clock=clock, timeouts=Timeouts(idle=1000), store=store, cookie=CookieOptions(max_age=1000)).visitor()
     assert "Max-Age=1000" in visitor(put(a=1)).all("Set-Cookie")[0]
     first = visitor.cookie
     assert visitor(put(a=2)).all("Set-Cookie") == []
@@ -661,11 +661,7 @@ def test_one_place_to_keep_sessions_is_needed():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"idle_timeout": 0},
-        {"idle_timeout": "30m"},
-        {"lifetime": -1},
-        {"lifetime": float("inf")},
-        {"lifetime": True},
+        {"timeouts": 1800},
         {"max_bytes": 0},
         {"max_bytes": 1.5},
         {"aliases": "beaker.session"},
@@ -677,6 +673,15 @@ def test_one_place_to_keep_sessions_is_needed():
 def test_a_wrong_option_is_an_error_at_construction(wrong):
     with pytest.raises(ConfigurationError):
         SessionMiddleware(Site.serve, **{"store": MemoryStore(), **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"idle": 0}, {"idle": "30m"}, {"lifetime": -1}, {"lifetime": float("inf")}, {"grace": True}, {"renew_every": 0}],
+)
+def test_a_timeout_is_a_number_of_seconds_above_0(wrong):
+    with pytest.raises(ConfigurationError, match="seconds above 0"):
+        Timeouts(**wrong)
 
 
 def test_an_unknown_option_is_pythons_own_error():

@@ -30,6 +30,7 @@ from middleware import (
     SQLiteStore,
     Store,
     StreamSink,
+    Timeouts,
     allow,
     forward,
     get_auth,
@@ -133,7 +134,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     )
     app = AuthMiddleware(app, Basic(hashes))
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
-    app = SessionMiddleware(app, secret=[secret, secret.encode()], idle_timeout=1800, lifetime=43200)
+    app = SessionMiddleware(app, secret=[secret, secret.encode()], timeouts=Timeouts(idle=900, lifetime=43200))
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
     app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from io import BytesIO
 
 from webob import Request
@@ -28,15 +27,6 @@ class Form:
         """The value of a field that is there once; None where it is missing or sent twice."""
         values = self._fields.get(name, ())
         return values[0] if len(values) == 1 else None
-
-    def has_token(self, expected: object) -> bool:
-        """Whether the form holds the token of its session."""
-        given = self.only("token")
-        return (
-            isinstance(expected, str)
-            and given is not None
-            and compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
-        )
 
 
 def read(environ: WSGIEnvironment) -> Form:

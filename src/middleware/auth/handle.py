@@ -31,7 +31,8 @@ class Auth:
         """Sign `user` in: for an application that has checked by itself who this is. The session gets a new id.
 
         Raises LookupError for a user who is not in the source of SessionLogin, or is disabled; RuntimeError where no
-        scheme keeps logins; Unavailable where the source fails; SessionClosed where the head of the answer has left.
+        scheme keeps logins; Unavailable where the source fails; SessionClosed where the head of the answer has left;
+        TooManySessions as `session.login` does.
         """
         return self._layer.login(self._environ, user)
 

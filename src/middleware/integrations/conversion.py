@@ -27,7 +27,7 @@ SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "n
 LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Collection": tuple, "frozenset": frozenset}
 
 # Options that travel together: `cookie: CookieOptions` is written `cookie.max_age = 30d`, one line for each.
-GROUPS = {"CookieOptions": "middleware.cookies:CookieOptions"}
+GROUPS = {"CookieOptions": "middleware.cookies:CookieOptions", "Timeouts": "middleware.sessions:Timeouts"}
 
 # Names that layers give to types, for type checkers only.
 ALIASES = {
@@ -40,9 +40,10 @@ ALIASES = {
 # Types whose texts stay out of messages: the URL of a store may hold a password.
 CONFIDENTIAL = {"Store"}
 
-# What a number counts.
-DURATIONS = {"idle_timeout", "lifetime", "max_age"}
+# What a number counts: seconds, bytes, or things.
+DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every"}
 SIZES = {"max_bytes", "max_object"}
+COUNTS = {"chunks", "max_sessions"}
 
 
 def build(

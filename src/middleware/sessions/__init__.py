@@ -2,5 +2,6 @@
 
 from middleware.sessions.middleware import SessionMiddleware, get_session
 from middleware.sessions.session import Session
+from middleware.sessions.timeouts import Timeouts
 
-__all__ = ["Session", "SessionMiddleware", "get_session"]
+__all__ = ["Session", "SessionMiddleware", "Timeouts", "get_session"]

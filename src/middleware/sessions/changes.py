@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from middleware.sessions.codec import Messages
@@ -18,29 +19,53 @@ MOST_MESSAGES = 50  # flash messages that wait; one more drops the oldest
 class Changes:
     """The keys that a request set or deleted, and the flash messages it took and left."""
 
-    __slots__ = ("keys", "left", "taken")
+    __slots__ = ("before", "left", "mine", "taken")
 
-    def __init__(self, keys: list[str], taken: Messages, left: Messages) -> None:
-        self.keys = keys
+    def __init__(
+        self, before: dict[str, bytes | None], mine: Mapping[str, Any], taken: Messages, left: Messages
+    ) -> None:
+        self.before = before  # the changed keys, with what was loaded, encoded; None: the key was not there
+        self.mine = mine
         self.taken = taken
         self.left = left
 
-    def merged(self, mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    def __bool__(self) -> bool:
+        return bool(self.before or self.taken or self.left)
+
+    @property
+    def names(self) -> list[str]:
+        """What changed, in words, for events and messages."""
+        return [*self.before, *(["flash"] if self.taken or self.left else [])]
+
+    def merged(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         """Their data with my changes: where both changed a key, mine count, for mine come later."""
         merged = dict(theirs)
-        for key in self.keys:
-            if key in mine:
-                merged[key] = mine[key]
+        for key in self.before:
+            if key in self.mine:
+                merged[key] = self.mine[key]
             else:
                 merged.pop(key, None)
         return merged
 
+    def overwritten(self, theirs: Mapping[str, Any], encode: Callable[[str, object], bytes]) -> list[str]:
+        """The keys that somebody else has changed since I loaded them, and I now change again."""
+        return [
+            key
+            for key, before in self.before.items()
+            if (encode(key, theirs[key]) if key in theirs else None) != before
+        ]
+
     def messages(self, waiting: Messages) -> Messages:
         """The messages that wait after this request."""
-        if not self.taken and not self.left:
-            return waiting
+        return self._messages(waiting)[-MOST_MESSAGES:] if self.taken or self.left else waiting
+
+    def dropped(self, waiting: Messages) -> int:
+        """How many messages there is no room for."""
+        return max(len(self._messages(waiting)) - MOST_MESSAGES, 0)
+
+    def _messages(self, waiting: Messages) -> Messages:
         kept = list(waiting)
         for message in self.taken:
             if message in kept:
                 kept.remove(message)
-        return [*kept, *self.left][-MOST_MESSAGES:]
+        return [*kept, *self.left]

@@ -7,20 +7,26 @@ import time
 
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
+from middleware.events import Event, emit
 from middleware.headers import restricted_to_private
 from middleware.operators import say_once
-from middleware.sessions.limits import Limits
+from middleware.sessions.cookie import MOST_CHUNKS, SessionCookie
+from middleware.sessions.places import InCookie, InStore, Nowhere
 from middleware.sessions.session import Session
-from middleware.signing import check_secrets
+from middleware.sessions.terms import Terms
+from middleware.sessions.timeouts import Timeouts
+from middleware.signing import check_crypto, check_secrets
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.cookies.options import CookieLine
-    from middleware.sessions.session import Record
+    from middleware.sessions.place import Tell
+    from middleware.sessions.revocations import Revocations
+    from middleware.sessions.users import UserSessions
     from middleware.signing import Secret
     from middleware.stores.base import Store
 
@@ -42,16 +48,26 @@ class SessionMiddleware:
     """Puts a `Session` into `environ["middleware.session"]`. Give it a `store` or a `secret`.
 
     `store`: keeps sessions on the server; the browser has a random id. Log-out is final, requests that run at the same
-    time merge what they change. `secret`: keeps the whole session in a signed cookie, readable by the client, at most
-    4096 bytes; text or bytes of 16 bytes or more, or a list of them, newest last.
+    time merge what they change.
+    `secret`: keeps the whole session in a signed cookie, readable by the client, at most 4096 bytes; text or bytes of
+    16 bytes or more, or a list of them, newest last. `seal` (False): encrypts it (extra `crypto`). `chunks` (1): the
+    number of cookies that it may be cut into. `revocations`: a store that makes log-out final there, too.
 
     `cookie`: its name (None: `__Host-id` over https, `id` over http) and attributes.
-    `idle_timeout`: seconds without a request after which a session is over. `lifetime`: seconds after which it is over
-    in any case. `max_bytes`: the largest content of a session in a store. `save_on_error`: keep changes where the
-    application answers 5xx, too. `aliases`: further environ keys, such as `beaker.session`. `clock`: the time in
-    seconds since 1970.
+    `timeouts`: how long sessions live, 30 minutes without a request and 12 hours in all; see `Timeouts`.
+    `rotate_on`: keys a change of which gives the session a new id, such as the one where an application keeps its user.
+    `max_bytes` (65536): the largest content of a session in a store.
+    `max_sessions` (None): of one user who logs in by `session.login`; of more, `when_too_many` ends the one that logged
+    in first ("end_oldest") or refuses the login ("refuse").
+    `save_on_error` (False): keep changes where the application answers 5xx, too.
+    `on_outage`: what a request that needs its session gets while the store is down: "503", or "anonymous" for an empty
+    session that cannot be changed, or a function that is given the StoreError and decides between the two.
+    `clear_site_data`: what a browser clears at a log-out, such as ("cache", "storage") (W3C Clear-Site-Data).
+    `on_event`: is given an `Event` for each thing that happens to a session; docs/sessions.md lists them.
+    `aliases`: further environ keys, such as `beaker.session`. `clock`: the time in seconds since 1970.
 
-    Raises ConfigurationError for both or neither of `store` and `secret`, and for values that cannot work.
+    Raises ConfigurationError for both or neither of `store` and `secret`, and for values that cannot work; MissingExtra
+    for `seal` without the package that it needs.
     """
 
     def __init__(
@@ -60,62 +76,97 @@ class SessionMiddleware:
         *,
         store: Store | None = None,
         secret: Secret | None = None,
+        seal: bool = False,
+        chunks: int = 1,
+        revocations: Store | None = None,
         cookie: CookieOptions = CookieOptions(),  # noqa: B008 - a frozen value
-        idle_timeout: float = 1800,
-        lifetime: float = 43200,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
+        rotate_on: Sequence[str] = (),
         max_bytes: int = 65536,
+        max_sessions: int | None = None,
+        when_too_many: Literal["end_oldest", "refuse"] = "end_oldest",
         save_on_error: bool = False,
+        on_outage: Literal["503", "anonymous"] | Callable[[StoreError], Literal["503", "anonymous"]] = "503",
+        clear_site_data: Sequence[str] = (),
+        on_event: Callable[[Event], object] | None = None,
         aliases: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if store is None and secret is None:
-            raise ConfigurationError(
-                "a session needs a place: store=MemoryStore() or SQLiteStore(path) keeps it on the server, "
-                "secret=... keeps it in a signed cookie"
-            )
-        if store is not None and secret is not None:
-            raise ConfigurationError("give SessionMiddleware store= or secret=, not both: a stored session needs none")
-        for verb in () if store is None else ("get", "add", "swap", "delete"):
-            if not callable(getattr(store, verb, None)):
-                raise ConfigurationError(f"store= has no {verb}(): pass a store, such as SQLiteStore(path)")
+        _check_place(store, secret, seal, chunks, revocations)
         if not isinstance(cookie, CookieOptions):
             raise ConfigurationError(
                 f'cookie= is a CookieOptions("name", ...) with the cookie\'s name and attributes, not {cookie!r}'
             )
-        if isinstance(aliases, str):
-            raise ConfigurationError("aliases= is a list of environ keys, not one text")
-        limits = Limits(idle_timeout, lifetime, max_bytes, cookie.max_age is not None, clock)
-        self.app = app
+        for name, texts in (("aliases", aliases), ("rotate_on", rotate_on), ("clear_site_data", clear_site_data)):
+            if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+                raise ConfigurationError(f"{name}= is a list of texts, not {texts!r}")
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError(f"on_event= is a function of an Event, not {on_event!r}")
+        terms = Terms(
+            timeouts=timeouts,
+            rotate_on=tuple(rotate_on),
+            max_bytes=max_bytes,
+            max_sessions=max_sessions,
+            when_too_many=when_too_many,
+            save_on_error=save_on_error,
+            on_outage=on_outage,
+            renews_cookie=cookie.max_age is not None,
+            clock=clock,
+        )
         secrets = () if secret is None else check_secrets(secret)
+        kept_in = revocations if store is None else store
+        self.app = app
         self._aliases = tuple(aliases)
-        self._save_on_error = save_on_error
-        self._https = _Place(store, secrets, limits, _line(cookie, secure=cookie.secure is not False))
-        self._http: _Place | _NoPlace = self._https
+        self._on_event = on_event
+        self._clock = clock
+        self._clear_site_data = ", ".join(f'"{kind}"' for kind in clear_site_data)
+        self._in_this_process = kept_in is not None and _is_memory(kept_in)
+
+        def place(over: SessionCookie) -> InStore | InCookie:
+            return InCookie(secrets, seal, revocations, terms, over) if store is None else InStore(store, terms, over)
+
+        self._https = place(SessionCookie(cookie, secure=cookie.secure is not False, most=chunks))
+        self._http: InStore | InCookie | Nowhere = self._https
         if cookie.secure is None:
-            line = _line_over_http(cookie)
-            self._http = _NoPlace(self._https.line) if line is None else _Place(store, secrets, limits, line)
-        self._in_this_process = store is not None and _is_memory(store)
+            over_http = _over_http(cookie, chunks)
+            self._http = Nowhere(self._https) if over_http is None else place(over_http)
+
+    @property
+    def users(self) -> UserSessions | Revocations:
+        """The sessions of every user who logged in by `session.login`, to list and end them."""
+        return self._https.users(self._teller(None))
+
+    def open(self, field: str = "", *, https: bool = False) -> Session:
+        """A session without a request: the one that a Cookie field names, or a new one.
+
+        `field`: as a browser sends it, `"id=..."`. `session.save()` keeps what was changed and gives the Set-Cookie
+        lines.
+        """
+        return Session(self._https if https else self._http, field, self._teller(None))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._in_this_process and (environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once")):
             _warn_of_other_processes()
         place = self._https if environ.get("wsgi.url_scheme") == "https" else self._http
-        session = environ[KEY] = Session(place, environ.get("HTTP_COOKIE", ""))
+        tell = _nobody if self._on_event is None else self._teller(environ.get("REMOTE_ADDR"))
+        session = environ[KEY] = Session(place, environ.get("HTTP_COOKIE", ""), tell)
         for alias in self._aliases:
             environ[alias] = session
+        if "paste.testing_variables" in environ:
+            environ["paste.testing_variables"]["session"] = session
 
         def amend(response: Response) -> None:
             if not session.accessed:
                 session.closed = True
                 return
             try:
-                value = session.finish(response.status, self._save_on_error)
+                lines = session.finish(response.status)
             except StoreError as error:
                 _log(error)
                 out = _unavailable()
                 response.status, response.headers, response.body = out.status, out.headers, out.body
-                value = session.cookie
-            _tell(response, place.line, value)
+                lines = session.cookie_lines()
+            self._mark(response, session, lines)
 
         try:
             return forward(self.app, environ, start_response, amend)
@@ -125,85 +176,78 @@ class SessionMiddleware:
             session.failure = None  # its traceback leads back to the session
             _log(error)
             out = _unavailable()
-            _tell(out, place.line, session.cookie)
+            self._mark(out, session, session.cookie_lines())
             start_response(out.status, out.headers, sys.exc_info())
             return out.body_for(environ)
 
-
-class _Place:
-    """Where sessions are kept, and the cookie that leads there.
-
-    `open` opens the session of a Cookie field. What that takes (json, hashlib) is imported with the first one.
-    """
-
-    def __init__(self, store: Store | None, secrets: tuple[bytes, ...], limits: Limits, line: CookieLine) -> None:
-        self.line = line
-        self.open: Callable[[str], Record] = self._open_first
-        self._store = store
-        self._secrets = secrets
-        self._limits = limits
-
-    def _open_first(self, field: str) -> Record:
-        if self._store is not None:
-            from middleware.sessions.stored import StoredSessions
-
-            self.open = StoredSessions(self._store, self._limits, self.line.name).open
+    def _mark(self, response: Response, session: Session, lines: list[str]) -> None:
+        """Tell the browser its cookie's new value, and caches that this answer is for one visitor."""
+        varies = states = False
+        for name, _ in response.headers:
+            lower = name.lower()
+            if lower == "vary":
+                varies = True
+            elif lower == "cache-control":
+                states = True
+        if varies:
+            response.vary("Cookie")
         else:
-            from middleware.sessions.signed import SignedSessions
+            response.headers.append(("Vary", "Cookie"))
+        for line in lines:
+            response.headers.append(("Set-Cookie", line))
+        if not states:
+            response.headers.append(("Cache-Control", "no-store" if lines else "private"))
+        elif lines:
+            response.set("Cache-Control", restricted_to_private(response.get("Cache-Control")))
+        if self._clear_site_data and session.ended and response.get("Clear-Site-Data") is None:
+            response.headers.append(("Clear-Site-Data", self._clear_site_data))
 
-            self.open = SignedSessions(self._secrets, self._limits, self.line.name).open
-        return self.open(field)
+    def _teller(self, client: str | None) -> Tell:
+        listener, clock = self._on_event, self._clock
+        if listener is None:
+            return _nobody
+
+        def tell(name: str, subject: str | None = None, /, **details: object) -> None:
+            emit(listener, Event("session", name, clock(), subject, client, details))
+
+        return tell
 
 
-class _NoPlace:
-    """What a request by http finds where the cookie is for https."""
+def _nobody(name: str, subject: str | None = None, /, **details: object) -> None:
+    """Nobody listens."""
 
-    def __init__(self, line: CookieLine) -> None:
-        self.line = line
 
-    def open(self, field: str) -> Record:  # noqa: ARG002
+def _check_place(
+    store: Store | None, secret: Secret | None, seal: bool, chunks: int, revocations: Store | None
+) -> None:
+    if store is None and secret is None:
         raise ConfigurationError(
-            f"the session cookie {self.line.name} is for https, and this request came by http: where a proxy in front "
-            "speaks https, say secure=True in the cookie options; for http choose other options"
+            "a session needs a place: store=MemoryStore() or SQLiteStore(path) keeps it on the server, "
+            "secret=... keeps it in a signed cookie"
         )
+    if store is not None and secret is not None:
+        raise ConfigurationError("give SessionMiddleware store= or secret=, not both: a stored session needs none")
+    for option, given in (("seal", seal), ("chunks", chunks != 1), ("revocations", revocations is not None)):
+        if store is not None and given:
+            raise ConfigurationError(f"{option}= is for sessions in a cookie (secret=): a stored session needs none")
+    if not isinstance(seal, bool):
+        raise ConfigurationError(f"seal is True or False, not {seal!r}")
+    if isinstance(chunks, bool) or not isinstance(chunks, int) or not 1 <= chunks <= MOST_CHUNKS:
+        raise ConfigurationError(f"chunks is a number of cookies from 1 to {MOST_CHUNKS}, not {chunks!r}")
+    for option, kept_in in (("store", store), ("revocations", revocations)):
+        for verb in () if kept_in is None else ("get", "set", "add", "swap", "delete"):
+            if not callable(getattr(kept_in, verb, None)):
+                raise ConfigurationError(f"{option}= has no {verb}(): pass a store, such as SQLiteStore(path)")
+    if seal:
+        check_crypto()
 
 
-def _line(cookie: CookieOptions, *, secure: bool) -> CookieLine:
-    """How the cookie is set and deleted, over https or not."""
-    name = cookie.name
-    if name is None:
-        prefix = "__Host-" if cookie.path == "/" and cookie.domain is None else "__Secure-"
-        name = f"{prefix}id" if secure else "id"
-    return cookie.line(name, secure)
-
-
-def _line_over_http(cookie: CookieOptions) -> CookieLine | None:
+def _over_http(cookie: CookieOptions, chunks: int) -> SessionCookie | None:
     """None where no browser would keep the cookie."""
     try:
-        return _line(cookie, secure=False)
+        return SessionCookie(cookie, secure=False, most=chunks)
     except ValueError:
         return None
-
-
-def _tell(response: Response, line: CookieLine, value: str | None) -> None:
-    """Tell the browser the cookie's new value, and caches that this answer is for one visitor."""
-    varies = states = False
-    for name, _ in response.headers:
-        lower = name.lower()
-        if lower == "vary":
-            varies = True
-        elif lower == "cache-control":
-            states = True
-    if varies:
-        response.vary("Cookie")
-    else:
-        response.headers.append(("Vary", "Cookie"))
-    if value is not None:
-        response.headers.append(("Set-Cookie", line.setting_checked(value) if value else line.deletion))
-    if not states:
-        response.headers.append(("Cache-Control", "private" if value is None else "no-store"))
-    elif value is not None:
-        response.set("Cache-Control", restricted_to_private(response.get("Cache-Control")))
 
 
 def _unavailable() -> Response:

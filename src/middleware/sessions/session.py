@@ -1,172 +1,53 @@
 """The session, as the application handles it.
 
-Nothing is parsed, fetched or computed before the first use. What counts as a change is that a value differs from the
-one that was loaded, nested values too. The record behind it (`stored.py`, `signed.py`) knows where it is kept.
+Nothing is parsed, fetched or computed before the first use. The record behind it (`stored_record.py`,
+`signed_record.py`) knows where it is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-
-from middleware.errors import SessionClosed, StoreError
-from middleware.sessions.changes import Changes
+from middleware.errors import ConfigurationError, ReauthenticationRequired, SessionClosed, StoreError
+from middleware.sessions.tracked import Tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-    from typing import Any, Protocol, Self
+    from collections.abc import Callable, Collection
+    from typing import Any, TypeVar
 
-    from middleware.sessions.codec import Messages
+    from middleware.sessions.locks import SessionLock
+    from middleware.sessions.place import Place, Record, Tell
+    from middleware.sessions.revocations import Revocations
+    from middleware.sessions.users import UserSessions
 
-    Base = MutableMapping[str, Any]
+    Answer = TypeVar("Answer")
 
-    class Record(Protocol):
-        """Where a session is kept, as one request found it."""
-
-        data: dict[str, Any]
-        messages: Messages
-        cookie: str | None
-        """As in `Session.cookie`."""
-
-        @property
-        def id(self) -> str | None: ...
-        @property
-        def is_new(self) -> bool: ...
-        @property
-        def created(self) -> float: ...
-        @property
-        def last_seen(self) -> float: ...
-        @property
-        def size(self) -> int: ...
-        @property
-        def room(self) -> int: ...
-        def encoded_value(self, key: str, value: object) -> bytes: ...
-        def check_size(self, data: dict[str, Any], messages: Messages) -> int: ...
-        def save(self, data: dict[str, Any], changes: Changes) -> None: ...
-        def touch(self) -> None: ...
-        def rotate(self) -> None: ...
-        def end(self) -> None: ...
-
-    class Place(Protocol):
-        """Where sessions are kept."""
-
-        @property
-        def open(self) -> Callable[[str], Record]: ...
-else:
-    Base = MutableMapping
+DAY = 86400
+MOST_DAYS = 400  # browsers keep no cookie longer (RFC 6265bis, section 5.5)
 
 
-_NONE: Messages = []  # replaced where messages come, never changed
+class Session(Tracked):
+    """What is kept for a visitor from one request to the next: a mapping of text to values.
 
-
-class Session(Base):
-    """What is kept for a visitor from one request to the next: a mapping of text to plain values.
-
-    Values are str, int, float, bool, None, and lists and dicts of them; they come back equal and of the same type, and
-    anything else is a TypeError in the line that sets it. Changes inside lists and dicts are noticed. Changes are kept
-    when the head of the answer leaves: not where the application fails or answers 5xx (`save_on_error=True` keeps them
-    then too); a change after that, or a first use, raises SessionClosed.
+    Values are str, int, float, bool, None, bytes, date, time, datetime, timedelta, UUID, Decimal, and lists, tuples,
+    dicts, sets and frozensets of them. They come back equal and of the same type; anything else is a TypeError in the
+    line that sets it. Changes inside lists and dicts are noticed. Changes are kept when the head of the answer leaves:
+    not where the application fails or answers 5xx (`save_on_error=True` keeps them then too); a change after that, or a
+    first use, raises SessionClosed. While the store is down, whatever needs it raises StoreError.
 
     `accessed`: whether it was used; the answer is then for this visitor only. `closed`: whether the head has left.
     """
 
-    # What an unused session never reads stands on the class: that makes it 0.1 us cheaper.
     failure: StoreError | None = None
-    _record: Record | None = None
-    _data: dict[str, Any] | None = None  # None: not loaded
-    _encode: Callable[[str, object], bytes]
-    _before: dict[str, bytes | None]  # by key, of what may have changed: as it was loaded; None: not there
-    _after: dict[str, bytes]  # by key, of what was set to a value that cannot change: as it will be kept
-    _space: int | None = None  # bytes that the content may grow by, at least; None: as it was loaded
-    _taken: Messages
-    _left: Messages
+    _outage: str | None = None  # what `on_outage` said about this request
 
-    def __init__(self, place: Place, field: str) -> None:
+    def __init__(self, place: Place, field: str, tell: Tell) -> None:
         self._place = place
         self._field = field
-        self.accessed = self.closed = False
+        self._tell = tell
+        self.accessed = self.closed = False  # as Tracked has it, without the 0.1 us of its call
 
     def __repr__(self) -> str:
         return "<Session>"
-
-    # Reading
-
-    def __getitem__(self, key: str) -> Any:
-        data = self._data
-        if data is None:
-            data = self._load()
-        value = data[key]
-        kind = type(value)
-        if (kind is list or kind is dict) and key not in self._before:
-            self._remember(key)  # whoever holds it can change it
-        return value
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of the key, or `default`."""
-        return self[key] if key in self._loaded() else default
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._loaded()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
-
-    def __len__(self) -> int:
-        return len(self._loaded())
-
-    def keys(self) -> KeysView[str]:
-        """A view of the keys."""
-        self._loaded()
-        return super().keys()
-
-    def values(self) -> ValuesView[Any]:
-        """A view of the values."""
-        self._loaded()
-        return super().values()
-
-    def items(self) -> ItemsView[str, Any]:
-        """A view of the pairs of key and value."""
-        self._loaded()
-        return super().items()
-
-    # Changing
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        data = self._data
-        if data is None or self.closed:
-            data = self._changing(key)
-        encoded = self._encode(key, value)
-        there, old = key in data, data.get(key)
-        if key not in self._before:  # as `_remember` does, 0.1 us faster
-            self._before[key] = self._encode(key, old) if there else None
-        data[key] = value
-        try:
-            self._count(len(encoded) + 6 * len(key) + 4)  # a character of a key has six bytes at most
-        except (TypeError, ValueError):
-            if there:
-                data[key] = old
-            else:
-                del data[key]
-            raise
-        self._after[key] = encoded
-
-    def __delitem__(self, key: str) -> None:
-        data = self._changing(key)
-        if key not in data:
-            raise KeyError(key)
-        self._remember(key)
-        del data[key]
-
-    def clear(self) -> None:
-        """Delete every key. The session itself stays; `invalidate` ends it."""
-        data = self._changing("*")
-        for key in data:
-            self._remember(key)
-        data.clear()
-
-    def __ior__(self, other: Mapping[str, Any]) -> Self:
-        self.update(other)
-        return self
 
     # Messages
 
@@ -186,27 +67,132 @@ class Session(Base):
 
     def pop_flash(self) -> list[tuple[str, str]]:
         """Take the messages that wait, oldest first, as pairs of category and message: each is shown once."""
-        self._loaded()
-        waiting = self._waiting()
+        waiting = self.peek_flash()
         if waiting:
             self._changing("flash")
-            assert self._record is not None
-            self._taken = list(self._record.messages)
-            self._left = _NONE
-        return [(category, message) for category, message in waiting]
+            self._taken = list(self._asked().messages)
+            self._left = []
+        return waiting
+
+    def peek_flash(self) -> list[tuple[str, str]]:
+        """The messages that wait, which go on waiting."""
+        self._loaded()
+        return [(category, message) for category, message in self._waiting()]
+
+    # Counting, and one at a time
+
+    def increment(self, key: str, by: int = 1) -> int:
+        """Add to a whole number, at once and whatever other requests do: what it is then. Not there counts as 0.
+
+        It stays even if the application fails afterwards. Raises TypeError where something else is there, and
+        ConfigurationError for sessions that are kept in the cookie.
+        """
+        data = self._changing(key)
+        if type(by) is not int:
+            raise TypeError(f"by= is a whole number, not {by!r}")
+        self._encode(key, by)  # a TypeError for what is no key
+        if key in self._before and key in self._changes().before:
+            self._keep()
+        record = self._asked()
+        total = self._ask(lambda: record.increment(key, by))
+        data[key] = total
+        self._before[key] = self._encode(key, total)
+        self._after.pop(key, None)
+        return total
+
+    def lock(self, *, timeout: float = 5, ttl: float = 30) -> SessionLock:
+        """`with session.lock():` no other request of this session is inside such a block.
+
+        What was changed before is kept on the way in, and all is read anew, so read what you need inside. What is
+        changed inside is kept on the way out; an error that leaves the block takes it back. Requests that use no lock
+        do not wait. `timeout`: seconds to wait for it, LockTimeout then. `ttl`: seconds after which a holder that is
+        still inside is overtaken. Raises ConfigurationError for sessions that are kept in the cookie.
+        """
+        self._changing("lock()")
+        from middleware.sessions.locks import SessionLock
+
+        return SessionLock(self, timeout, ttl)
+
+    def save(self) -> list[str]:
+        """Keep what was changed so far, now. The Set-Cookie lines that the browser must be sent by now.
+
+        The layer does so by itself when the head leaves, and sends the lines. This is for sessions opened without a
+        request (`SessionMiddleware.open`), and for work that goes on for long.
+        """
+        self._changing("save()")
+        self._keep()
+        return self.cookie_lines()
+
+    def changed(self) -> None:
+        """Nothing: changes are noticed by themselves. Other libraries have a flag to set, and code that sets it."""
+
+    # Forms
+
+    @property
+    def csrf_token(self) -> str:
+        """A token for the forms of this session: another text at each reading, all of them good until the next login.
+
+        See `check_csrf_token`. OWASP, Cross-Site Request Forgery Prevention: synchronizer token.
+        """
+        from middleware.sessions.csrf import masked, new_secret
+
+        record = self._asked()
+        secret = record.marks.get("csrf")
+        if not isinstance(secret, str):
+            self._changing("csrf_token")
+            secret = self._ask(lambda: record.settle("csrf", new_secret()))
+        return masked(secret)
+
+    def check_csrf_token(self, token: object) -> bool:
+        """Whether the text that came with a form is a `csrf_token` of this session. Anything else is False."""
+        from middleware.sessions.csrf import matches
+
+        secret = self._asked().marks.get("csrf")
+        return isinstance(secret, str) and matches(secret, token)
 
     # Life
 
-    def rotate(self) -> None:
-        """Give the session a new id, now. The data stays, the old id opens nothing any more. Due at each log-in.
+    def login(self, user: str, *, label: str = "", keep: Collection[str] | None = None) -> None:
+        """Give the session to a user whose password was just checked. It gets a new id, now.
 
-        In a signed cookie there is no way to end the old one before its time: see docs/sessions.md.
+        What an anonymous session held stays, or only the keys named by `keep`; what another user's session held is
+        dropped with that session. `label`: text that helps the user to tell this session from others, such as the name
+        of the browser; 200 characters are kept.
+
+        Raises TooManySessions where `max_sessions` has no room for it and `when_too_many` is "refuse".
+        """
+        if not isinstance(user, str) or not user:
+            raise TypeError(f"a user is a text that is not empty, not {user!r}")
+        if not isinstance(label, str) or isinstance(keep, str):
+            raise TypeError("label= is text, and keep= a list of keys")
+        self._changing("login()")
+        record = self._asked()
+        if record.marks.get("user") not in (None, user):
+            self.invalidate()
+        kept = self._ask(lambda: record.login(user, label[:200], None if keep is None else frozenset(keep)))
+        if not kept:
+            if names := self._changes().names:
+                self._tell("late_write_dropped", record.id, keys=names)
+            self._begin(record, instead_of=record)
+        elif keep is not None:
+            for key in [key for key in self._loaded() if key not in keep]:
+                del self._loaded()[key]
+                self._before.pop(key, None)
+
+    def logout(self) -> None:
+        """End the session of the user who is logged in: `invalidate()`."""
+        self.invalidate()
+
+    def rotate(self) -> None:
+        """Give the session a new id, now. The data stays, the old id opens nothing any more.
+
+        `login` does so. In a cookie without `revocations=` there is no way to end the old one before its time.
         """
         self._changing("rotate()")
         self._ask(self._asked().rotate)
 
     def invalidate(self) -> None:
-        """End the session, now, and begin an empty one, which is kept if something is put into it. Due at log-out.
+        """End the session, now, and begin an empty one, which is kept if something is put into it.
 
         No other request brings the ended one back, also none that is still running.
         """
@@ -214,7 +200,44 @@ class Session(Base):
         record = self._asked()
         self._ask(record.end)
         self._begin(record, instead_of=record)
-        self._space = None
+
+    def remember(self, days: float) -> None:
+        """Let the session live for so many days, over the end of the browser and without an idle timeout: 400 at most.
+
+        0 makes it a session again that goes with the browser. Its cookie gets a Max-Age.
+        """
+        if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MOST_DAYS:
+            raise ValueError(f"days is a number from 0 to {MOST_DAYS}, not {days!r}")
+        self._changing("remember()")
+        record = self._asked()
+        until = self._place.terms.clock() + days * DAY if days else 0.0
+        self._ask(lambda: record.remember(until))
+
+    def require_fresh(self, seconds: float) -> None:
+        """Raise ReauthenticationRequired where the user has not logged in within the last `seconds`."""
+        at = self.authenticated_at
+        if at is None or not 0 <= self._place.terms.clock() - at < seconds:
+            raise ReauthenticationRequired(
+                f"the last login is not within {seconds:g} seconds: ask for the password, then call session.login()"
+            )
+
+    # Facts
+
+    @property
+    def users(self) -> UserSessions | Revocations:
+        """The sessions of every user, to list and end them: `session.users.list(session.user)`."""
+        return self._place.users(self._tell)
+
+    @property
+    def user(self) -> str | None:
+        """Who is logged in by `login`."""
+        user = self._asked().marks.get("user")
+        return user if isinstance(user, str) else None
+
+    @property
+    def authenticated_at(self) -> float | None:
+        """When the user logged in last, in seconds since 1970; None where nobody is."""
+        return self._asked().times.authenticated or None
 
     @property
     def id(self) -> str | None:
@@ -229,37 +252,83 @@ class Session(Base):
     @property
     def created(self) -> float:
         """When the session began, in seconds since 1970."""
-        return self._asked().created
+        return self._asked().times.created
 
     @property
     def last_seen(self) -> float:
         """When it was last used before this request, in seconds since 1970, within a tenth of the idle timeout."""
-        return self._asked().last_seen
+        return self._asked().times.last_seen
 
     @property
-    def cookie(self) -> str | None:
-        """What the browser must be told by now: a new value, `""` to forget its cookie, None where it knows already."""
-        return None if self._record is None else self._record.cookie
+    def expires(self) -> float:
+        """When it is over if nobody uses it after this request, in seconds since 1970."""
+        terms = self._place.terms
+        return terms.timeouts.expires(self._asked().times._replace(last_seen=terms.clock()))
 
-    def finish(self, status: str, save_on_error: bool) -> str | None:
-        """Keep what was changed, for the head of the answer is about to leave, and take no more changes: `cookie` then.
+    @property
+    def available(self) -> bool:
+        """False where the store is down and `on_outage` lets the site go on: empty, and every change a StoreError."""
+        return self._asked().available
 
-        Raises StoreError where the store does not take them. What `rotate` and `invalidate` did before has happened.
+    @property
+    def ended(self) -> bool:
+        """Whether this request has ended a session."""
+        return self._record is not None and self._record.ended
+
+    # At the end of a request
+
+    def finish(self, status: str) -> list[str]:
+        """Keep what was changed, for the head of the answer is about to leave, and take no more changes.
+
+        The Set-Cookie lines that the browser must be sent. Raises StoreError where the store does not take the changes.
+        What `rotate`, `login` and `invalidate` did before has happened.
         """
         record = self._record
         closed, self.closed = self.closed, True
         if record is None:
-            return None
-        if not closed and (status[:1] != "5" or save_on_error):
-            keys = self._changed() if self._before else []
-            if keys or self._taken or self._left:
-                record.save(record.data, Changes(keys, self._taken, self._left))
-            else:
-                record.touch()
-        return record.cookie
+            return []
+        if not closed:
+            if status[:1] != "5" or self._place.terms.save_on_error:
+                self._keep(last=True)
+            record.finish()
+        return self.cookie_lines()
+
+    def cookie_lines(self) -> list[str]:
+        """The Set-Cookie lines that the browser must be sent by now."""
+        record = self._record
+        value = None if record is None else record.cookie
+        if record is None or value is None:
+            return []
+        until = record.times.until
+        max_age = int(until - self._place.terms.clock()) if until and value else None
+        return self._place.cookie.lines(value, max_age=max_age, instead_of=self._field)
+
+    def _keep(self, *, last: bool = False) -> None:
+        """Keep the changes. `last`: nothing comes after it."""
+        record = self._asked()
+        if not (self._before or self._taken or self._left or record.unsaved):
+            return
+        changes = self._changes()
+        if not (changes or record.unsaved):
+            return
+        for key in self._place.terms.rotate_on:
+            if key in changes.before and not record.is_new:
+                self._ask(lambda: record.rotate(forget=("csrf",)))
+                break
+        merged = self._ask(lambda: record.save(self._loaded(), changes))
+        if not last:
+            self._kept(merged)
+
+    def _reload(self, read: Callable[[Record], Answer]) -> Answer:
+        """Read what the store holds by now, where nothing waits to be kept."""
+        record = self._asked()
+        answer = self._ask(lambda: read(record))
+        data = self._loaded()
+        self._kept(record.data)
+        record.data = data
+        return answer
 
     def _load(self) -> dict[str, Any]:
-        """Open the record. The data in it."""
         if self.closed:
             raise SessionClosed(
                 "the session is first used after the head of the answer has left, too late to tell caches: "
@@ -267,97 +336,31 @@ class Session(Base):
             )
         self.accessed = True
         try:
-            record = self._place.open(self._field)
+            record: Record = self._place.open(self._field, self._tell)
         except StoreError as error:
-            self.failure = error
-            raise
+            record = self._without_store(error)
         return self._begin(record, instead_of=None)
 
-    def _loaded(self) -> dict[str, Any]:
-        data = self._data
-        return self._load() if data is None else data
+    def _without_store(self, error: StoreError) -> Record:
+        """What `on_outage` wants in the place of a session that cannot be had."""
+        terms = self._place.terms
+        self._tell("store_error", None, error=str(error))
+        if self._outage is None:
+            self._outage = terms.on_outage if isinstance(terms.on_outage, str) else terms.on_outage(error)
+        if self._outage == "anonymous":
+            from middleware.sessions.outage import AbsentRecord
 
-    def _asked(self) -> Record:
-        if self._data is None:
-            self._load()
-        assert self._record is not None
-        return self._record
+            record = AbsentRecord(terms.clock())
+            self.failure = record.error
+            return record
+        if self._outage != "503":
+            raise ConfigurationError(f'on_outage gave {self._outage!r}, it is to give "503" or "anonymous"') from error
+        self.failure = error
+        raise error
 
-    def _begin(self, record: Record, *, instead_of: Record | None) -> dict[str, Any]:
-        """Work with the record as it is now. The data in it.
-
-        Of several threads that an application starts for one request the first to load counts: a second record would
-        undo what was changed since. Nothing here is a call, so CPython runs no other thread in between, and no lock is
-        held while a store is asked.
-        """
-        if self._record is instead_of:
-            self._record = record
-            self._encode = record.encoded_value
-            self._before = {}
-            self._after = {}
-            self._taken = self._left = _NONE
-            self._data = record.data
-        data = self._data
-        assert data is not None
-        return data
-
-    def _changing(self, what: str) -> dict[str, Any]:
-        if self.closed:
-            raise SessionClosed(
-                f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
-                "change it before the first chunk"
-            )
-        data = self._data
-        return self._load() if data is None else data
-
-    def _remember(self, key: str) -> None:
-        """Keep how the value of the key was loaded, before anything can change it."""
-        if key in self._before or self.closed:
-            return
-        data = self._loaded()
-        self._before[key] = self._encode(key, data[key]) if key in data else None
-
-    def _count(self, bytes_more: int) -> None:
-        """Refuse what has no room, while the application can still do something about it.
-
-        SessionTooLarge then. TypeError or ValueError for a nested change elsewhere that would not come back.
-        """
-        space = self._space
-        if space is None:
-            record = self._asked()
-            space = record.room - record.size
-        self._space = left = space - bytes_more  # less than there is, where something was replaced: then it is counted
-        if left < 0:
-            record, data = self._asked(), self._loaded()
-            try:
-                for key in self._before.keys() & data.keys():
-                    self._encode(key, data[key])
-                self._space = record.room - record.check_size(data, self._waiting())
-            except (TypeError, ValueError):
-                self._space = space
-                raise
-
-    def _waiting(self) -> Messages:
-        return self._left if self._taken else [*self._asked().messages, *self._left]
-
-    def _changed(self) -> list[str]:
-        """The keys whose values differ from what was loaded."""
-        data, after = self._loaded(), self._after
-        keys = []
-        for key, before in self._before.items():
-            now = None
-            if key in data:
-                value = data[key]
-                kind = type(value)
-                known = None if kind is list or kind is dict else after.get(key)
-                now = self._encode(key, value) if known is None else known
-            if now != before:
-                keys.append(key)
-        return keys
-
-    def _ask(self, act: Callable[[], None]) -> None:
+    def _ask(self, act: Callable[[], Answer]) -> Answer:
         try:
-            act()
+            return act()
         except StoreError as error:
             self.failure = error
             raise

@@ -14,7 +14,7 @@ from middleware.auth.identity import Identity
 from middleware.auth.next_url import next_of, origin_of, safe_next, same_origin
 from middleware.auth.paths import readings
 from middleware.auth.users import check_users
-from middleware.errors import ConfigurationError, LayerMissing
+from middleware.errors import ConfigurationError, LayerMissing, TooManySessions
 from middleware.headers import quoted
 
 TYPE_CHECKING = False
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 _LOGIN = "middleware.auth"
-_TOKEN = "middleware.auth.token"  # noqa: S105 - the key, not the token
 _WRONG = "The name or the password is not right."
+_TOO_MANY = "You are signed in at as many places as this site allows. Sign out at one of them first."
 
 
 class SessionLogin:
@@ -122,7 +122,7 @@ class SessionLogin:
     def remember(self, environ: WSGIEnvironment, user: str, /) -> Identity:
         """Begin a login, under a new session id. What another user's session held is dropped.
 
-        Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing.
+        Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions.
         """
         account = self._verifier.account(user)
         if account is None:
@@ -132,11 +132,7 @@ class SessionLogin:
     def _begin(self, environ: WSGIEnvironment, user: str, account: Account) -> Identity:
         """Begin a login that lasts as long as the password in `account`, which is the one that was checked."""
         session = _session(environ)
-        before = session.get(_LOGIN)
-        if before is not None and (_login_of(before) or (0, "", "", ""))[3] != user:
-            session.invalidate()
-        session.rotate()
-        session.pop(_TOKEN, None)
+        session.login(user, label=environ.get("HTTP_USER_AGENT", ""))
         now = self._clock()
         key = os.urandom(16).hex()
         session[_LOGIN] = f"{now!r} {key} {self._verifier.proof(key, account.hash)} {user}"
@@ -144,17 +140,11 @@ class SessionLogin:
 
     def forget(self, environ: WSGIEnvironment, /) -> None:
         """End the login, and the session that held it."""
-        _session(environ).invalidate()
+        _session(environ).logout()
 
     def form_token(self, environ: WSGIEnvironment, /) -> str:
         """The token that a form of this session holds. Empty where the browser itself says where forms come from."""
-        if environ.get("HTTP_SEC_FETCH_SITE"):
-            return ""
-        session = _session(environ)
-        token = session.get(_TOKEN)
-        if not isinstance(token, str):
-            token = session[_TOKEN] = os.urandom(16).hex()
-        return token
+        return "" if environ.get("HTTP_SEC_FETCH_SITE") else _session(environ).csrf_token
 
     def _login_page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -186,7 +176,10 @@ class SessionLogin:
         account = self._verifier.check(user, password) if user and user.isprintable() else None
         if account is None:
             return self._form(environ, "401 Unauthorized", _WRONG, wanted)
-        self._begin(environ, user, account)
+        try:
+            self._begin(environ, user, account)
+        except TooManySessions:
+            return self._form(environ, "403 Forbidden", _TOO_MANY, wanted)
         return redirect("303 See Other", wanted or self._default_next)
 
     def _sign_out(self, environ: WSGIEnvironment) -> Response:
@@ -206,7 +199,7 @@ class SessionLogin:
         if ours is False:
             return Form(refused=("403 Forbidden", "cross-site"))
         form = read(environ)
-        if ours is None and form.refused is None and not form.has_token(_session(environ).get(_TOKEN)):
+        if ours is None and form.refused is None and not _session(environ).check_csrf_token(form.only("token")):
             return Form(refused=("403 Forbidden", "cross-site"))
         return form
 

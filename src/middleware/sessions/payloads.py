@@ -1,0 +1,61 @@
+"""What the token of a session in a cookie holds: JSON of its id, its times, and its content. Pure.
+
+The time at which it was used last is the token's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from middleware.sessions.codec import content, content_of, decoded, encoded
+from middleware.sessions.timeouts import Times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from middleware.sessions.codec import Messages
+
+    Content = tuple[dict[str, Any], Messages, dict[str, Any]]  # data, flash messages, marks
+
+_ANY_ID = "0" * 32
+
+
+def new_identifier() -> str:
+    """An id, by which a session can be revoked: it opens nothing."""
+    return os.urandom(16).hex()
+
+
+def id_of(identifier: str) -> str:
+    """The id in hashed form."""
+    return hashlib.sha256(identifier.encode()).hexdigest()
+
+
+def made(identifier: str, times: Times, parts: Content, *, typed: bool) -> bytes:
+    """A payload. Without an id it is as long as with one."""
+    return encoded(identifier or _ANY_ID, _stated(times), *content(*parts), typed=typed)
+
+
+def opened(payload: bytes, last_seen: float) -> tuple[str, Times, Content]:
+    """Id, times and content of a payload. A ValueError for what `made` did not make."""
+    identifier, stated, *parts = decoded(payload)
+    if type(identifier) is not str:
+        raise ValueError("no id")
+    return identifier, _times_of(stated, last_seen), content_of(parts)
+
+
+def _stated(times: Times) -> object:
+    """One number where all others follow from it."""
+    created, authenticated, issued, _, until = times
+    if issued == created and not authenticated and not until:
+        return round(created, 3)
+    return [round(time, 3) for time in (created, authenticated, issued, until)]
+
+
+def _times_of(stated: object, last_seen: float) -> Times:
+    numbers = stated if type(stated) is list else [stated, 0, stated, 0]
+    if len(numbers) != 4 or any(type(number) not in (int, float) for number in numbers):
+        raise ValueError("no times of a session")
+    created, authenticated, issued, until = map(float, numbers)
+    return Times(created, authenticated, issued, float(last_seen), until)

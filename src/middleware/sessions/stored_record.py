@@ -1,0 +1,369 @@
+"""The session of one request, in a store: what it holds, whose it is, and what becomes of it."""
+
+from __future__ import annotations
+
+import time
+
+from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
+from middleware.sessions.cell import Cell, GaveUp
+from middleware.sessions.codec import content, content_of, decoded, encoded, encoded_value, is_typed, largest
+from middleware.sessions.records import Stamped, id_of
+from middleware.sessions.timeouts import Times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from middleware.sessions.changes import Changes
+    from middleware.sessions.codec import Messages
+    from middleware.sessions.locks import StoreLock
+    from middleware.sessions.place import Tell
+    from middleware.sessions.stored import StoredSessions
+
+    Content = tuple[dict[str, Any], Messages, dict[str, Any]]  # data, flash messages, marks
+    Alter = Callable[[dict[str, Any], Messages, dict[str, Any]], Content]
+
+_EMPTY = encoded({})
+_NO_MESSAGES: Messages = []  # replaced where messages come, never changed
+
+
+class StoredRecord:
+    """As `place.Record` says. New and empty until `load`."""
+
+    encoded_value = staticmethod(encoded_value)
+    available = True
+    is_new = True
+    sent = ""  # the id that the browser sent, and that opened this session
+    had_cookie = False
+    dropped = False  # what this request writes is not kept, and sets no cookie
+    typed = False
+    unsaved = False
+    ended = False
+    _tells_again = False  # the browser is told the id that it has, for the cookie lives to another day
+    _basis: Stamped | None = None  # what `data` was before this request changed it; if that is held, no merge is needed
+    _altered: Content | None = None  # what was put in the place of what was held, at the latest attempt
+    _altered_basis = False  # whether that was the basis
+
+    def __init__(self, sessions: StoredSessions, now: float, tell: Tell) -> None:
+        self._sessions = sessions
+        self._cell = Cell(sessions.index, now)
+        self._now = now
+        self._tell = tell
+        self.data: dict[str, Any] = {}
+        self.messages = _NO_MESSAGES
+        self.marks: dict[str, Any] = {}
+        self.times = Times(now, 0.0, now, now, 0.0)
+
+    def load(self, identifier: str, key: str, found: Stamped) -> None:
+        """Be the session that the store holds. A ValueError for what is none."""
+        self.data, self.messages, self.marks = content_of(decoded(found.content))
+        self._cell.hold(identifier, key, found)
+        self._basis = found
+        self.times = found.times
+        self.typed = is_typed(found.content)
+
+    def was_moved(self, key: str) -> None:
+        """Know of a session that was here a moment ago: a log-out follows it, and nothing else is kept."""
+        self._cell.hold("", key, None)
+        self.dropped = True
+
+    @property
+    def cookie(self) -> str | None:
+        identifier = self._cell.identifier
+        if self.dropped:
+            return None
+        if not identifier:
+            return "" if self.ended and self.had_cookie else None
+        return identifier if identifier != self.sent or self._tells_again else None
+
+    @property
+    def id(self) -> str | None:
+        return None if self._cell.held is None else self._cell.id
+
+    @property
+    def size(self) -> int:
+        return len(_EMPTY if self._basis is None else self._basis.content)
+
+    @property
+    def room(self) -> int:
+        return self._sessions.terms.max_bytes
+
+    # Content
+
+    def check_size(self, data: dict[str, Any], messages: Messages) -> int:
+        return len(self._text(data, messages, self.marks))
+
+    def save(self, data: dict[str, Any], changes: Changes) -> dict[str, Any] | None:
+        if self.dropped:
+            self._drop(changes.names)
+            return None
+        messages = changes.messages(self.messages)
+        if dropped := changes.dropped(self.messages):
+            self._tell("flash_dropped", self.id, count=dropped)
+        text = self._text(data, messages, self.marks)
+        held = self._cell.held
+        try:
+            if held is None:
+                if text != _EMPTY:
+                    self._create(text)
+                merged = None
+            elif held is self._basis and self._cell.swap(self._seen(held), text):
+                merged = None
+            else:
+                self._change(lambda *theirs: self._merged(changes, *theirs), first=1)
+                merged = self._altered
+        except ValueTooLarge as error:
+            raise SessionTooLarge(f"{error}. The session's largest keys: {largest(data, self.messages)}") from error
+        if self.dropped:
+            self._drop(changes.names)
+            return None
+        self._basis = self._cell.held
+        self.messages = messages if merged is None else merged[1]
+        self.unsaved = False
+        return None if merged is None else merged[0]
+
+    def reload(self) -> dict[str, Any]:
+        if self._is_kept:
+            found = self._cell.read_again()
+            if found is None:
+                self._drop([])
+            else:
+                self.load(self._cell.identifier, self._cell.key, found)
+        return self.data
+
+    def settle(self, name: str, value: str) -> str:
+        if name not in self.marks:
+            if self._is_kept and self._change(lambda data, messages, marks: (data, messages, {name: value, **marks})):
+                assert self._altered is not None
+                self.marks = self._altered[2]
+            else:
+                self.marks = {name: value, **self.marks}
+                self.unsaved = not self.dropped
+        return str(self.marks[name])
+
+    def increment(self, key: str, by: int) -> int:
+        total = by
+
+        def add(data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
+            nonlocal total
+            total = incremented(key, data, by)
+            return {**data, key: total}, messages, marks
+
+        if self.dropped:
+            self._drop([key])
+        elif self._cell.held is None:
+            self._create(self._text(*add({}, self.messages, self.marks)))
+            self._basis = self._cell.held
+        elif not self._change(add):
+            self._drop([key])
+        return total
+
+    def lock(self, timeout: float, ttl: float) -> StoreLock | None:
+        from middleware.sessions.locks import StoreLock
+
+        until = time.monotonic() + timeout
+        while self._is_kept:
+            key = self._cell.key
+            lock = StoreLock(self._sessions.store, id_of(key), ttl)
+            lock.acquire(until)
+            try:
+                self.reload()
+            except BaseException:
+                lock.release()
+                raise
+            if self._cell.key == key:
+                return lock
+            lock.release()  # the session got a new id while we waited
+        return None
+
+    def finish(self) -> None:
+        timeouts = self._cell.timeouts
+        held = self._cell.held
+        if held is None or self.dropped:
+            return
+        try:
+            if timeouts.needs_new_id(held.times, self._now) and not self._is_locked():
+                self._move(_all, "renewed")
+            elif timeouts.is_due(held.times, self._now):
+                self._cell.swap(self._seen(held), held.content)
+        except StoreError:  # the session is as it was, and the next request tries again
+            return
+
+    # Life
+
+    def remember(self, until: float) -> None:
+        self.times = self.times._replace(until=until)
+        if self._is_kept and self._change(_all):
+            self._tells_again = True
+            owner = _owner(self.marks)
+            if owner is not None:
+                self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1])
+
+    def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
+        if self._is_kept:
+            self._move(lambda data, messages, marks: (data, messages, _without(marks, forget)), "rotated")
+        elif self._cell.held is None:
+            self._begin_anew()  # a log-in at this very moment may have a session of its own
+
+    def login(self, user: str, label: str, keep: frozenset[str] | None) -> bool:
+        marks = {"user": user, "label": label} if label else {"user": user}
+
+        def taken_along(data: dict[str, Any], messages: Messages, _: dict[str, Any]) -> Content:
+            return data if keep is None else {key: data[key] for key in data if key in keep}, messages, marks
+
+        if self._is_kept and self._move(taken_along, "login"):
+            return True
+        lost = self.dropped
+        until = self.times.until
+        if lost:
+            self._begin_anew()
+        self.marks = marks
+        self.times = Times(self._now, self._now, self._now, self._now, until)
+        self._create(self._text({}, _NO_MESSAGES, marks))
+        self._basis = self._cell.held
+        self._tell("login", self.id, user=user)
+        return not lost
+
+    def end(self) -> None:
+        user = self.marks.get("user")
+        ended = self._cell.end()
+        if ended:
+            self._tell("logout" if user else "ended", ended[0], user=user)
+        self._begin_anew()
+        self.ended = True
+
+    @property
+    def _is_kept(self) -> bool:
+        return self._cell.held is not None and not self.dropped
+
+    def _is_locked(self) -> bool:
+        from middleware.sessions.locks import is_held
+
+        return is_held(self._sessions.store, self.id or "")
+
+    def _begin_anew(self) -> None:
+        self._cell.hold("", "", None)
+        self._basis = None
+        self.is_new = True
+        self.dropped = self.typed = self.unsaved = False
+        self.data, self.messages, self.marks = {}, _NO_MESSAGES, {}
+        self.times = Times(self._now, 0.0, self._now, self._now, 0.0)
+
+    def _drop(self, names: list[str]) -> None:
+        """The session was ended meanwhile: nothing brings it back, and the browser may have another by now."""
+        self.dropped = True
+        if names:
+            self._tell("late_write_dropped", self._cell.id, keys=names)
+
+    # Writing
+
+    def _text(self, data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> bytes:
+        text = encoded(*content(data, messages, marks), typed=self.typed)
+        if len(text) > self.room:
+            raise SessionTooLarge(
+                f"the session would have {len(text)} bytes, max_bytes is {self.room}. Its largest keys: "
+                f"{largest(data, messages)}"
+            )
+        return text
+
+    def _merged(self, changes: Changes, data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
+        if overwritten := changes.overwritten(data, encoded_value):
+            self._tell("overwritten", self.id, keys=overwritten)
+        return changes.merged(data), changes.messages(messages), marks
+
+    def _seen(self, held: Stamped) -> Times:
+        """The times of what is put in its place: this request has used it."""
+        created, authenticated, issued, last_seen, _ = held.times
+        now = self._now
+        # A request that began later may have been here, but a time that was to come already was a wrong clock's.
+        if not self.times.last_seen <= now < last_seen:
+            last_seen = now
+        if self._sessions.terms.renews_cookie and self._cell.timeouts.is_due(self.times, now):
+            self._tells_again = True
+        return Times(created, authenticated, issued, last_seen, self.times.until)
+
+    def _put(self, alter: Alter, times: Callable[[Stamped], Times]) -> Callable[[Stamped], tuple[Times, bytes]]:
+        """What a cell puts in the place of what it holds."""
+
+        def put(held: Stamped) -> tuple[Times, bytes]:
+            self.typed = self.typed or is_typed(held.content)
+            self._altered = alter(*content_of(decoded(held.content)))
+            self._altered_basis = held is self._basis
+            return times(held), self._text(*self._altered)
+
+        return put
+
+    def _change(self, alter: Alter, *, first: int = 0) -> bool:
+        """Alter what the store holds by now, at once: `_altered`. False where the session was ended meanwhile."""
+        try:
+            changed = self._cell.change(self._put(alter, self._seen), first=first)
+        except GaveUp:
+            self._tell("conflict", self.id)
+            raise
+        return self._was_put(changed)
+
+    def _move(self, alter: Alter, event: str) -> bool:
+        """Give the session a new id. False where it was ended meanwhile."""
+        now = self._now
+
+        def times(held: Stamped) -> Times:
+            since = now if event == "login" else held.times.authenticated
+            return Times(held.times.created, since, now, now, self.times.until)
+
+        owner = _owner(alter({}, [], self.marks)[2])
+        try:
+            moved = self._cell.move(self._put(alter, times), _owner(self.marks), owner, renews=event == "renewed")
+        except GaveUp:
+            self._tell("conflict", self.id)
+            raise
+        if not self._was_put(moved != "ended"):
+            return False
+        assert self._altered is not None
+        assert self._cell.held is not None
+        self.marks = self._altered[2]
+        self.times = self._cell.held.times._replace(last_seen=self.times.last_seen)
+        if moved == "moved":
+            self._tell(event, self.id, user=self.marks.get("user"))
+        self._tell_displaced()
+        return True
+
+    def _was_put(self, done: bool) -> bool:
+        if not done:
+            self._drop([])
+        elif self._altered_basis:
+            self._basis = self._cell.held
+        return done
+
+    def _create(self, text: bytes) -> None:
+        if self._cell.begin(self.times, text, _owner(self.marks)):
+            self._tell("created", self.id)
+        else:
+            self._drop([])
+        self._tell_displaced()
+
+    def _tell_displaced(self) -> None:
+        for id in self._cell.displaced:
+            self._tell("ended", id, user=self.marks.get("user"))
+        self._cell.displaced = []
+
+
+def incremented(key: str, data: dict[str, Any], by: int) -> int:
+    """The number that `by` makes of what the key has. A TypeError where that is no whole number."""
+    before = data.get(key, 0)
+    if type(before) is not int:
+        raise TypeError(f"session[{key!r}] is a {type(before).__name__}: only a whole number can be incremented")
+    return before + by
+
+
+def _all(data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
+    return data, messages, marks
+
+
+def _without(marks: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: mark for name, mark in marks.items() if name not in names}
+
+
+def _owner(marks: dict[str, Any]) -> tuple[str, str] | None:
+    user = marks.get("user")
+    return (user, str(marks.get("label", ""))) if isinstance(user, str) else None
