@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.cookie import SessionCookie
@@ -43,6 +45,7 @@ class Record(Protocol):
     @property
     def cookie(self) -> str | None:
         """What the browser must be told: a new value, `""` to forget its cookie, None where it knows already."""
+        ...
 
     @property
     def id(self) -> str | None: ...
@@ -55,14 +58,17 @@ class Record(Protocol):
 
     def save(self, data: dict[str, Any], changes: Changes) -> dict[str, Any] | None:
         """Keep the changes. What there is then, where that is not `data`, for another request has changed more."""
+        ...
 
     def reload(self) -> dict[str, Any]: ...
     def finish(self) -> None:
         """The last moment before the head leaves: note that the session was used, renew its id where that is due."""
+        ...
 
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None: ...
     def login(self, user: str, label: str, keep: frozenset[str] | None) -> bool:
         """False where nothing of what the session held is left, for it was ended meanwhile."""
+        ...
 
     def end(self) -> None: ...
     def remember(self, until: float) -> None: ...
@@ -78,7 +84,9 @@ class Place(Protocol):
     def cookie(self) -> SessionCookie: ...
     @property
     def terms(self) -> Terms: ...
-    def open(self, field: str, tell: Tell) -> Record:
-        """The session that a Cookie field names, or a new one."""
+    @property
+    def open(self) -> Callable[[str, Tell], Record]:
+        """Gives the session that a Cookie field names, or a new one."""
+        ...
 
     def users(self, tell: Tell) -> UserSessions | Revocations: ...
