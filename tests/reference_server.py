@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 ROOT = Path(__file__).parent.parent
@@ -38,14 +39,17 @@ class Served:
 
 @contextmanager
 def served():
-    """The reference app on a free port."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "examples.reference"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    """The reference app on a free port, with a folder of its own for what it keeps."""
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "examples.reference", "--keep", folder],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
         try:
             yield Served(process)
         finally:

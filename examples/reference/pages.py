@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from middleware import Identity
+    from middleware import Identity, SessionInfo
 
 LINKS = (("/", "Home"), ("/clock", "Clock"), ("/notes", "Notes"), ("/admin", "Admin"), ("/report", "Report"))
 
@@ -48,7 +49,7 @@ def _who(user: Identity | None) -> str:
     if user is None:
         return '<div class="who"><a href="/login">Sign in</a></div>'
     return (
-        f'<div class="who"><span>Signed in as <strong>{escape(user.user)}</strong></span>'
+        f'<div class="who"><span>Signed in as <a href="/signed-in"><strong>{escape(user.user)}</strong></a></span>'
         '<form method="post" action="/logout"><button class="quiet">Sign out</button></form></div>'
     )
 
@@ -62,7 +63,8 @@ def home() -> str:
             "Clock",
             "Made once in ten seconds, for everybody. Reload it and watch the time stand still.",
         ),
-        ("Sessions", "/notes", "Notes", "Kept in your session. Sign in first."),
+        ("Sessions", "/notes", "Notes", "Kept in your session, also over a restart. Sign in first."),
+        ("Sessions", "/signed-in", "Where you are signed in", "Every browser of yours, and a button to sign it out."),
         ("Authentication", "/admin", "Admin", "For one role. Bob is told that it is not for him."),
         ("Authentication", "/api/me", "API", "The same accounts for programs, by Basic authentication."),
         ("Logging", "/stream", "Stream", "Ten lines in two seconds, one log line when the last has gone."),
@@ -90,17 +92,59 @@ def clock(made: str) -> str:
 <p><a href="/clock">Ask again</a></p>"""
 
 
-def notes(kept: list[str], messages: list[tuple[str, str]]) -> str:
+def notes(kept: list[str], messages: list[tuple[str, str]], token: str) -> str:
     """The notes, newest last, and the form for one more."""
-    flashes = "".join(f'<p class="flash" role="status">{escape(text)}</p>' for _, text in messages)
     listed = "".join(f"<li>{escape(note)}</li>" for note in kept)
     shown = f'<ul class="notes">{listed}</ul>' if kept else "<p>Nothing noted yet.</p>"
     clear = '<button name="clear" value="yes" class="quiet" formnovalidate>Forget all</button>' if kept else ""
-    return f"""{flashes}{shown}
+    return f"""{_flashes(messages)}{shown}
 <form method="post" action="/notes" class="stack">
+{_token(token)}
 <label>A note <input name="note" required maxlength="500" autocomplete="off"></label>
 <div class="row"><button>Keep it</button>{clear}</div>
 </form>"""
+
+
+def signed_in(sessions: list[SessionInfo], current: str | None, messages: list[tuple[str, str]], token: str) -> str:
+    """The user's sessions, the one that was used last first, each with a button that ends it."""
+    listed = "".join(_session(one, is_current=one.id == current) for one in sessions)
+    others = '<div><button name="others" value="yes">Sign out everywhere else</button></div>' if sessions[1:] else ""
+    return f"""{_flashes(messages)}<p class="lead">Every browser in which you are signed in.</p>
+<form method="post" action="/signed-in">
+{_token(token)}
+<ul class="sessions">{listed}</ul>
+{others}
+</form>"""
+
+
+def _session(one: SessionInfo, *, is_current: bool) -> str:
+    action = (
+        "<strong>this browser</strong>"
+        if is_current
+        else (f'<button name="end" value="{escape(one.id)}" class="quiet">Sign out</button>')
+    )
+    return (
+        f"<li><span>{escape(_browser(one.label))}<br><small>signed in {_time(one.created)}, "
+        f"last used {_time(one.last_seen)}</small></span>{action}</li>"
+    )
+
+
+def _browser(label: str) -> str:
+    """What a person calls the browser, as far as its User-Agent tells."""
+    known = {"Firefox/": "Firefox", "Edg/": "Edge", "Chrome/": "Chrome or Chromium", "Safari/": "Safari"}
+    return next((name for part, name in known.items() if part in label), label[:60] or "A browser without a name")
+
+
+def _time(seconds: float) -> str:
+    return f"<time>{strftime('%d %B, %H:%M', localtime(seconds))}</time>"
+
+
+def _flashes(messages: list[tuple[str, str]]) -> str:
+    return "".join(f'<p class="flash" role="status">{escape(text)}</p>' for _, text in messages)
+
+
+def _token(token: str) -> str:
+    return f'<input type="hidden" name="csrf_token" value="{escape(token)}">'
 
 
 def admin(user: Identity | None) -> str:
@@ -119,6 +163,11 @@ def report(facts: dict[str, str]) -> str:
 def not_found() -> str:
     """No page has this address."""
     return '<p class="lead">No page has this address. <a href="/">Back to the start</a></p>'
+
+
+def stale_form(path: str) -> str:
+    """The answer to a form without the token of its session."""
+    return f'<p class="lead">This form is too old, or from elsewhere. <a href="{path}">Open it again</a></p>'
 
 
 def refused() -> str:

@@ -1,4 +1,4 @@
-"""The site itself: raw WSGI with WebOb, eight pages, each there for one layer. The layers are stacked in stack.py."""
+"""The site itself: raw WSGI with WebOb, nine pages, each there for one layer. The layers are stacked in stack.py."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def notes(request: Request) -> Response:
     """Notes kept in the session, for whoever is signed in."""
     session = get_session(request.environ)
     if request.method == "POST":
+        if not session.check_csrf_token(request.POST.get("csrf_token")):
+            return page(request, "Not from here", pages.stale_form("/notes"), status=403)
         text = str(request.POST.get("note", "")).strip()[:500]
         if "clear" in request.POST:
             session.pop("notes", None)
@@ -60,7 +62,25 @@ def notes(request: Request) -> Response:
             session["notes"] = [*session.get("notes", []), text][-20:]
             session.flash("Noted.")
         return see_other("/notes")
-    return page(request, "Notes", pages.notes(session.get("notes", []), session.pop_flash()))
+    return page(request, "Notes", pages.notes(session.get("notes", []), session.pop_flash(), session.csrf_token))
+
+
+def signed_in(request: Request) -> Response:
+    """Where the user is signed in, and the buttons that end it there."""
+    session = get_session(request.environ)
+    user = session.user
+    assert user is not None  # the rule for /signed-in requires one
+    if request.method == "POST":
+        if not session.check_csrf_token(request.POST.get("csrf_token")):
+            return page(request, "Not from here", pages.stale_form("/signed-in"), status=403)
+        if "others" in request.POST:
+            session.users.end_all(user, but=session.id)
+            session.flash("You are signed in here only.")
+        elif session.users.end(user, str(request.POST.get("end"))):
+            session.flash("Signed out there.")
+        return see_other("/signed-in")
+    listed = pages.signed_in(session.users.sessions_of(user), session.id, session.pop_flash(), session.csrf_token)
+    return page(request, "Where you are signed in", listed)
 
 
 def admin(request: Request) -> Response:
@@ -120,6 +140,7 @@ VIEWS: dict[str, View] = {
     "/": home,
     "/clock": clock,
     "/notes": notes,
+    "/signed-in": signed_in,
     "/admin": admin,
     "/api/me": api_me,
     "/theme": theme,
@@ -127,7 +148,7 @@ VIEWS: dict[str, View] = {
     "/report": report,
     "/static/style.css": style,
 }
-METHODS = {"/notes": ("GET", "HEAD", "POST"), "/theme": ("POST",)}
+METHODS = {"/notes": ("GET", "HEAD", "POST"), "/signed-in": ("GET", "HEAD", "POST"), "/theme": ("POST",)}
 
 
 def page(request: Request, title: str, content: str, status: int = 200) -> Response:

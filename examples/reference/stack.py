@@ -25,19 +25,21 @@ from middleware import (
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
+    from middleware import Store
+
 HERE = Path(__file__).parent
 
 RULES = [
     allow("/clock", "/stream", "/static"),  # for everybody; nobody is identified
-    require("/notes", schemes=["session"]),
+    require("/notes", "/signed-in", schemes=["session"]),
     require("/admin", schemes=["session"], role="admin"),
     require("/api", schemes=["basic"]),
     optional("/"),  # all the rest: identified where possible
 ]
 
 
-def build(secret: str | bytes) -> WSGIApplication:
-    """The site in its five layers. `secret` signs the cookies of CookieMiddleware."""
+def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
+    """The site in its five layers. `secret` signs the cookies of CookieMiddleware, `sessions` keeps the sessions."""
     users = Htpasswd(HERE / "users.htpasswd", groups=HERE / "groups")
 
     app: WSGIApplication = site
@@ -47,7 +49,7 @@ def build(secret: str | bytes) -> WSGIApplication:
         rules=RULES,
         page=refused_page,
     )
-    app = SessionMiddleware(app, store=MemoryStore(when_full="refuse"))
+    app = SessionMiddleware(app, store=sessions)
     app = CookieMiddleware(app, secret=secret)
     app = CacheMiddleware(app, store=MemoryStore())
     app = ShowCacheStatus(app, paths=("/clock", "/report"))  # a layer of our own

@@ -24,6 +24,7 @@ __all__ = [
     "MemoryStore",
     "Response",
     "SQLiteStore",
+    "SessionInfo",
     "SessionLogin",
     "SessionMiddleware",
     "Store",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
+    from middleware.sessions.users import SessionInfo
     from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
@@ -78,6 +80,7 @@ _ROOMS = {
     "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
+    "sessions.users": ("SessionInfo",),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip

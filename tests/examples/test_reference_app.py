@@ -8,6 +8,7 @@ from reference_server import ROOT
 from webtest import TestApp
 
 from examples.reference.stack import build
+from middleware import MemoryStore, SQLiteStore
 
 SECRET = "a secret for the tests, long enough"
 ANN = ("ann", "seven-green-apples")
@@ -15,12 +16,12 @@ BOB = ("bob", "three-blue-boats")
 
 
 def from_python():
-    return build(SECRET)
+    return build(SECRET, MemoryStore(when_full="refuse"))
 
 
 def from_file():
     path = ROOT / "examples" / "reference" / "stack.ini"
-    return loadapp(f"config:{path}", global_conf={"cookie_secret": SECRET})
+    return loadapp(f"config:{path}", global_conf={"cookie_secret": SECRET, "sessions": "memory://?when_full=refuse"})
 
 
 @pytest.fixture(
@@ -69,6 +70,51 @@ def test_notes_are_kept_in_the_session_and_escaped(app):
     assert "&lt;b&gt;bread&lt;/b&gt;" in page
     assert "Noted." in page
     assert "Noted." not in app.get("/notes")  # shown once
+
+
+def test_a_form_without_the_token_of_its_session_is_refused(app):
+    sign_in(app, *ANN)
+    assert "too old, or from elsewhere" in app.post("/notes", {"note": "planted"}, status=403)
+    assert "planted" not in app.get("/notes")
+
+
+def test_notes_and_login_survive_a_restart(tmp_path):
+    def start():
+        site = build(SECRET, SQLiteStore(tmp_path / "sessions.db"))
+        return TestApp(site, extra_environ={"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_SITE": "same-origin"})
+
+    before = start()
+    sign_in(before, *ANN)
+    form = before.get("/notes").forms[1]
+    form["note"] = "still here"
+    form.submit()
+    after = start()
+    after.cookiejar = before.cookiejar
+    assert "still here" in after.get("/notes")
+
+
+def test_a_user_sees_where_she_is_signed_in_and_ends_it_there(app, site):
+    phone = TestApp(
+        site,
+        extra_environ={
+            "HTTP_ACCEPT": "text/html",
+            "HTTP_SEC_FETCH_SITE": "same-origin",
+            "HTTP_HOST": "localhost",
+            "HTTP_USER_AGENT": "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+        },
+    )
+    sign_in(app, *ANN)
+    sign_in(phone, *ANN)
+    page = app.get("/signed-in")
+    assert "Firefox" in page
+    assert page.text.count("this browser") == 1
+    assert "Signed out there." in page.forms[1].submit("end").follow()
+    assert phone.get("/notes").status_int == 302
+    sign_in(phone, *ANN)
+    page = app.get("/signed-in")
+    assert "You are signed in here only." in page.forms[1].submit("others").follow()
+    assert phone.get("/notes").status_int == 302
+    assert app.get("/notes").status_int == 200
 
 
 def test_signing_out_ends_the_session(app):

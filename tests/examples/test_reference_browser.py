@@ -65,6 +65,20 @@ def test_a_person_signs_in_writes_a_note_and_signs_out(page, url):
     shoot(page, "sign-in")
 
 
+def test_a_person_sees_both_browsers_and_signs_the_other_one_out(page, chromium, url):
+    sign_in(page, url)
+    other = chromium.new_context(user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    sign_in(other_page := other.new_page(), url)
+    page.goto(f"{url}/signed-in")
+    assert "Firefox" in page.locator("ul.sessions").inner_text()
+    shoot(page, "signed-in")
+    page.get_by_role("button", name="Sign out everywhere else").click()
+    assert page.get_by_role("status").inner_text() == "You are signed in here only."
+    other_page.goto(f"{url}/notes")
+    assert other_page.get_by_label("Password").is_visible()
+    other.close()
+
+
 def test_a_page_for_one_role_refuses_another_user(page, url):
     sign_in(page, url, "bob", "three-blue-boats")
     assert page.goto(f"{url}/admin").status == 403
@@ -100,7 +114,7 @@ def test_every_control_is_reached_by_the_keyboard(page, url):
 def test_a_phone_needs_no_sideways_scrolling(page, url):
     page.set_viewport_size({"width": 360, "height": 740})
     sign_in(page, url)
-    for path in ("/", "/notes", "/report", "/clock"):
+    for path in ("/", "/notes", "/signed-in", "/report", "/clock"):
         page.goto(url + path)
         box = page.locator("body").bounding_box()
         assert box is not None

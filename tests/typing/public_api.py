@@ -25,6 +25,7 @@ from middleware import (
     LoggingMiddleware,
     MemoryStore,
     Response,
+    SessionInfo,
     SessionLogin,
     SessionMiddleware,
     SQLiteStore,
@@ -83,7 +84,21 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     assert_type(session.is_new, bool)
     assert_type(session.accessed, bool)
     del session["visits"]
+    assert_type(session.increment("hits"), int)
+    with session.lock(timeout=2, ttl=10):
+        session["stock"] = session.get("stock", 0) - 1
+    assert_type(session.csrf_token, str)
+    assert_type(session.check_csrf_token("posted"), bool)
+    session.login("ann", label="Firefox", keep=["cart"])
+    session.remember(30)
+    session.require_fresh(300)
+    assert_type(session.user, str | None)
+    for one in session.users.sessions_of("ann"):
+        assert_type(one, SessionInfo)
+        session.users.end("ann", one.id)
+    assert_type(session.users.end_all("ann", but=session.id), int)
     session.rotate()
+    session.logout()
     session.invalidate()
 
     cookies = get_cookies(environ)
@@ -134,6 +149,8 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     )
     app = AuthMiddleware(app, Basic(hashes))
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
+    app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
+    app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)
     app = SessionMiddleware(app, secret=[secret, secret.encode()], timeouts=Timeouts(idle=900, lifetime=43200))
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
     app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from middleware.sessions.records import PREFIX, Pointer
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple
-
     from middleware.sessions.place import Tell
     from middleware.sessions.user_index import UserIndex
 
-    class SessionInfo(NamedTuple):
-        """A session as its user may see it: nobody can open it with this.
 
-        `id`: the id in hashed form, which is `session.id` in a request of that session. `created`, `last_seen`,
-        `expires`: seconds since 1970. `label`: what was given at the login, such as the name of the browser.
-        """
+class SessionInfo(NamedTuple):
+    """A session as its user may see it: nobody can open it with this.
 
-        id: str
-        created: float
-        last_seen: float
-        expires: float
-        label: str
-else:
-    SessionInfo = namedtuple("SessionInfo", ("id", "created", "last_seen", "expires", "label"))  # noqa: PYI024
+    `id`: the id in hashed form, which is `session.id` in a request of that session. `created`, `last_seen`,
+    `expires`: seconds since 1970. `label`: what was given at the login, such as the name of the browser.
+    """
+
+    id: str
+    created: float
+    last_seen: float
+    expires: float
+    label: str
 
 
 class UserSessions:
