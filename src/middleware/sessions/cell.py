@@ -31,14 +31,16 @@ class Cell:
 
     __slots__ = ("displaced", "held", "identifier", "index", "key", "now", "timeouts")
 
-    def __init__(self, index: UserIndex, now: float) -> None:
+    def __init__(
+        self, index: UserIndex, now: float, identifier: str = "", key: str = "", held: Stamped | None = None
+    ) -> None:
         self.index = index
         self.timeouts = index.terms.timeouts
         self.now = now
-        self.displaced: list[str] = []  # other sessions of the user that were ended to make room
-        self.identifier = ""
-        self.key = ""
-        self.held: Stamped | None = None
+        self.identifier = identifier
+        self.key = key
+        self.held = held
+        self.displaced: tuple[str, ...] = ()  # other sessions of the user that were ended to make room
 
     @property
     def id(self) -> str | None:
@@ -146,7 +148,8 @@ class Cell:
             assert key is not None
             if owner is not None:
                 replaced = "" if instead_of is None else id_of(instead_of.key)
-                self.displaced += self.index.enter(owner[0], id_of(key), fresh.times, owner[1], instead_of=replaced)
+                ended = self.index.enter(owner[0], id_of(key), fresh.times, owner[1], instead_of=replaced)
+                self.displaced += tuple(ended)
             if self.index.store.add(key, fresh.raw, self.timeouts.seconds_left(fresh.times, self.now)):
                 self.hold(identifier, key, fresh)
                 return

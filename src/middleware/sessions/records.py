@@ -55,8 +55,7 @@ class Stamped:
         """None for what is no session: another's value, a pointer left by a rotation."""
         if raw[:3] != _RECORD or len(raw) < _WIDTH:
             return None
-        _, *times = _HEADER.unpack_from(raw)
-        return Stamped(Times(*times), raw[_WIDTH:], raw)
+        return Stamped(Times._make(_HEADER.unpack_from(raw)[1:]), raw[_WIDTH:], raw)
 
 
 class Pointer:

@@ -7,6 +7,7 @@ judged, and its content in JSON. Records are added, swapped and deleted, never j
 from __future__ import annotations
 
 from middleware.cookies.codec import MOST_TRIED
+from middleware.sessions.cell import Cell
 from middleware.sessions.records import Pointer, Stamped, id_of, key_of, successor_of
 from middleware.sessions.stored_record import StoredRecord
 from middleware.sessions.user_index import UserIndex
@@ -37,17 +38,27 @@ class StoredSessions:
         values = self.cookie.values(field, MOST_TRIED)
         if len(values) > 1:
             tell("duplicate_cookie", count=len(values))
-        record = StoredRecord(self, now, tell)
-        record.had_cookie = bool(values)
+        moved = ""
         for value in values:
-            if self._opens(record, value, now, tell):
-                return record
+            cell = Cell(self.index, now)
+            try:
+                if self._opens(value, cell, tell):
+                    return StoredRecord.found(self, tell, cell, value)
+            except ValueError:
+                continue
+            moved = moved or cell.key
+        record = StoredRecord.new(self, now, tell)
+        record.had_cookie = bool(values)
+        if moved:
+            record.was_moved(moved)
         return record
 
-    def _opens(self, record: StoredRecord, sent: str, now: float, tell: Tell) -> bool:
-        """Whether there is a session of the id that was sent, which is then in the record."""
-        timeouts = self.terms.timeouts
-        identifier = sent
+    def _opens(self, identifier: str, cell: Cell, tell: Tell) -> bool:
+        """Whether there is a session of this id, to which the cell goes.
+
+        Where that got a new id a moment ago, the cell goes there with nothing to hold.
+        """
+        timeouts, now = self.terms.timeouts, cell.now
         for _ in range(MOST_RENEWALS):
             key = key_of(identifier)
             raw = None if key is None else self.store.get(key)
@@ -59,12 +70,7 @@ class StoredSessions:
                 if timeouts.is_over(found.times, now):
                     tell("expired", id_of(key))
                     return False
-                try:
-                    record.load(identifier, key, found)
-                except ValueError:
-                    return False
-                record.sent = sent
-                record.is_new = False
+                cell.hold(identifier, key, found)
                 return True
             pointer = Pointer.read(raw)
             if pointer is None:
@@ -73,7 +79,7 @@ class StoredSessions:
             if not pointer.nonce or not timeouts.in_grace(pointer.moved, now):
                 tell("stale_id", id_of(key))
                 if abs(now - pointer.moved) < MOVED_FOR + (timeouts.grace if pointer.nonce else 0):
-                    record.was_moved(key)
+                    cell.hold("", key, None)
                 return False
             identifier = successor_of(identifier, pointer.nonce)
         return False

@@ -45,23 +45,30 @@ class StoredRecord:
     _altered: Content | None = None  # what was put in the place of what was held, at the latest attempt
     _altered_basis = False  # whether that was the basis
 
-    def __init__(self, sessions: StoredSessions, now: float, tell: Tell) -> None:
+    def __init__(self, sessions: StoredSessions, tell: Tell, cell: Cell, parts: Content, times: Times) -> None:
         self._sessions = sessions
-        self._cell = Cell(sessions.index, now)
-        self._now = now
         self._tell = tell
-        self.data: dict[str, Any] = {}
-        self.messages = _NO_MESSAGES
-        self.marks: dict[str, Any] = {}
-        self.times = Times(now, 0.0, now, now, 0.0)
+        self._cell = cell
+        self._now = cell.now
+        self.data, self.messages, self.marks = parts
+        self.times = times
 
-    def load(self, identifier: str, key: str, found: Stamped) -> None:
-        """Be the session that the store holds. A ValueError for what is none."""
-        self.data, self.messages, self.marks = content_of(decoded(found.content))
-        self._cell.hold(identifier, key, found)
-        self._basis = found
-        self.times = found.times
-        self.typed = is_typed(found.content)
+    @classmethod
+    def new(cls, sessions: StoredSessions, now: float, tell: Tell) -> StoredRecord:
+        """An empty session."""
+        return cls(sessions, tell, Cell(sessions.index, now), _nothing(), _from_now(now))
+
+    @classmethod
+    def found(cls, sessions: StoredSessions, tell: Tell, cell: Cell, sent: str) -> StoredRecord:
+        """The session that was found in the cell by the id that the browser sent. A ValueError for what is none."""
+        held = cell.held
+        assert held is not None
+        record = cls(sessions, tell, cell, content_of(decoded(held.content)), held.times)
+        record._basis = held
+        record.sent = sent
+        record.had_cookie = True
+        record.is_new = False
+        return record
 
     def was_moved(self, key: str) -> None:
         """Know of a session that was here a moment ago: a log-out follows it, and nothing else is kept."""
@@ -129,7 +136,9 @@ class StoredRecord:
             if found is None:
                 self._drop([])
             else:
-                self.load(self._cell.identifier, self._cell.key, found)
+                self._cell.held = self._basis = found
+                self.data, self.messages, self.marks = content_of(decoded(found.content))
+                self.times = found.times
         return self.data
 
     def settle(self, name: str, value: str) -> str:
@@ -247,8 +256,8 @@ class StoredRecord:
         self._basis = None
         self.is_new = True
         self.dropped = self.typed = self.unsaved = False
-        self.data, self.messages, self.marks = {}, _NO_MESSAGES, {}
-        self.times = Times(self._now, 0.0, self._now, self._now, 0.0)
+        self.data, self.messages, self.marks = _nothing()
+        self.times = _from_now(self._now)
 
     def _drop(self, names: list[str]) -> None:
         """The session was ended meanwhile: nothing brings it back, and the browser may have another by now."""
@@ -259,7 +268,9 @@ class StoredRecord:
     # Writing
 
     def _text(self, data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> bytes:
-        text = encoded(*content(data, messages, marks), typed=self.typed)
+        held = self._cell.held
+        typed = self.typed or (held is not None and is_typed(held.content))
+        text = encoded(*content(data, messages, marks), typed=typed)
         if len(text) > self.room:
             raise SessionTooLarge(
                 f"the session would have {len(text)} bytes, max_bytes is {self.room}. Its largest keys: "
@@ -287,7 +298,6 @@ class StoredRecord:
         """What a cell puts in the place of what it holds."""
 
         def put(held: Stamped) -> tuple[Times, bytes]:
-            self.typed = self.typed or is_typed(held.content)
             self._altered = alter(*content_of(decoded(held.content)))
             self._altered_basis = held is self._basis
             return times(held), self._text(*self._altered)
@@ -345,7 +355,15 @@ class StoredRecord:
     def _tell_displaced(self) -> None:
         for id in self._cell.displaced:
             self._tell("ended", id, user=self.marks.get("user"))
-        self._cell.displaced = []
+        self._cell.displaced = ()
+
+
+def _nothing() -> Content:
+    return {}, _NO_MESSAGES, {}
+
+
+def _from_now(now: float) -> Times:
+    return Times(now, 0.0, now, now, 0.0)
 
 
 def incremented(key: str, data: dict[str, Any], by: int) -> int:
