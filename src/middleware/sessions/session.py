@@ -312,11 +312,15 @@ class Session(Tracked):
         changes = self._changes()
         if not (changes or record.unsaved):
             return
-        for key in self._place.terms.rotate_on:
-            if key in changes.before and not record.is_new:
-                self._ask(lambda: record.rotate(forget=("csrf",)))
-                break
-        merged = self._ask(lambda: record.save(self._loaded(), changes))
+        try:
+            for key in self._place.terms.rotate_on:
+                if key in changes.before and not record.is_new:
+                    record.rotate(forget=("csrf",))
+                    break
+            merged = record.save(self._loaded(), changes)
+        except StoreError as error:
+            self.failure = error
+            raise
         if not last:
             self._kept(merged)
 

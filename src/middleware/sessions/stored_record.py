@@ -106,7 +106,7 @@ class StoredRecord:
             self._drop(changes.names)
             return None
         messages = changes.messages(self.messages)
-        if dropped := changes.dropped(self.messages):
+        if changes.left and (dropped := changes.dropped(self.messages)):
             self._tell("flash_dropped", self.id, count=dropped)
         text = self._text(data, messages, self.marks)
         held = self._cell.held
