@@ -49,13 +49,14 @@ def _stated(times: Times) -> object:
     """One number where all others follow from it."""
     created, authenticated, issued, _, until = times
     if issued == created and not authenticated and not until:
-        return round(created, 3)
+        return int(created)
     return [round(time, 3) for time in (created, authenticated, issued, until)]
 
 
 def _times_of(stated: object, last_seen: float) -> Times:
-    numbers = stated if type(stated) is list else [stated, 0, stated, 0]
-    if len(numbers) != 4 or any(type(number) not in (int, float) for number in numbers):
+    if type(stated) is int:
+        return Times(stated, 0.0, stated, last_seen, 0.0)
+    if type(stated) is not list or len(stated) != 4 or {*map(type, stated)} - {int, float}:
         raise ValueError("no times of a session")
-    created, authenticated, issued, until = map(float, numbers)
-    return Times(created, authenticated, issued, float(last_seen), until)
+    created, authenticated, issued, until = stated
+    return Times(created, authenticated, issued, last_seen, until)

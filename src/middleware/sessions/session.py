@@ -288,7 +288,8 @@ class Session(Tracked):
         if record is None:
             return []
         if not closed:
-            if self._may_have_changed(record) and (status[:1] != "5" or self._place.terms.save_on_error):
+            may_have_changed = self._before or self._taken or self._left or record.unsaved
+            if may_have_changed and (status[:1] != "5" or self._place.terms.save_on_error):
                 self._keep(last=True)
             record.finish()
         return self.cookie_lines()
@@ -302,9 +303,6 @@ class Session(Tracked):
         until = record.times.until
         max_age = int(until - self._place.terms.clock()) if until and value else None
         return self._place.cookie.lines(value, max_age=max_age, instead_of=self._field)
-
-    def _may_have_changed(self, record: Record) -> bool:
-        return bool(self._before or self._taken or self._left or record.unsaved)
 
     def _keep(self, *, last: bool = False) -> None:
         """Keep the changes. `last`: nothing comes after it."""

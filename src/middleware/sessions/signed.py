@@ -49,25 +49,23 @@ class SignedSessions:
             record = self._opened(value, now, tell)
             if record is not None:
                 return record
-        return SignedRecord(self, now, tell, had_cookie=bool(values))
+        record = SignedRecord(self, now, tell)
+        record.had_cookie = bool(values)
+        return record
 
     def _opened(self, value: str, now: float, tell: Tell) -> SignedRecord | None:
         token = self.opened(value)
         if token is None:
             tell("tampered_cookie")
             return None
-        payload, last_seen = token
         try:
-            identifier, times, content = opened(payload, last_seen)
+            identifier, times, content = opened(*token)
         except ValueError:
             return None
-        id = id_of(identifier)
         if self.terms.timeouts.is_over(times, now):
-            tell("expired", id)
+            tell("expired", id_of(identifier))
             return None
-        if self.revocations.have_ended(id, content[2].get("user"), times):
-            tell("stale_id", id)
+        if self.revocations.store and self.revocations.have_ended(id_of(identifier), content[2].get("user"), times):
+            tell("stale_id", id_of(identifier))
             return None
-        record = SignedRecord(self, now, tell, had_cookie=True)
-        record.load(identifier, times, payload, content)
-        return record
+        return SignedRecord(self, now, tell, identifier, token[0], content, times)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from middleware.sessions.place import Tell
     from middleware.sessions.signed import SignedSessions
 
-_HEAD = len(encoded("0" * 32, 1234567890.123, {})) - len(encoded({}))
+_HEAD = len(encoded("0" * 32, 1234567890, {})) - len(encoded({}))
 
 
 class SignedRecord:
@@ -26,33 +26,38 @@ class SignedRecord:
 
     encoded_value = staticmethod(encoded_value)
     available = True
-    is_new = True
+    had_cookie = True
+    is_new = False
     dropped = False  # what this request writes is not kept, and sets no cookie
     ended = False
     typed = False
     unsaved = False
     cookie: str | None = None
-    _payload = b""  # as the cookie holds it; empty for a new session
-    _identifier = ""
+    data: dict[str, Any]
+    messages: Messages
+    marks: dict[str, Any]
+    times: Times
 
-    def __init__(self, sessions: SignedSessions, now: float, tell: Tell, *, had_cookie: bool) -> None:
+    def __init__(
+        self,
+        sessions: SignedSessions,
+        now: float,
+        tell: Tell,
+        identifier: str = "",
+        payload: bytes = b"",
+        parts: Content | None = None,
+        times: Times | None = None,
+    ) -> None:
         self._sessions = sessions
         self._now = now
         self._tell = tell
-        self._had_cookie = had_cookie
-        self.data: dict[str, Any] = {}
-        self.messages: Messages = []
-        self.marks: dict[str, Any] = {}
-        self.times = Times(now, 0.0, now, now, 0.0)
-
-    def load(self, identifier: str, times: Times, payload: bytes, parts: Content) -> None:
-        """Be the session that the cookie holds."""
+        if parts is None or times is None:
+            self._begin_anew()
+            return
         self._identifier = identifier
-        self._payload = payload
-        self.times = times
+        self._payload = payload  # as the cookie holds it; empty for a new session
         self.data, self.messages, self.marks = parts
-        self.typed = is_typed(payload)
-        self.is_new = False
+        self.times = times
 
     @property
     def id(self) -> str | None:
@@ -74,7 +79,7 @@ class SignedRecord:
         return size - _HEAD
 
     def save(self, data: dict[str, Any], changes: Changes) -> None:
-        if dropped := changes.dropped(self.messages):
+        if changes.left and (dropped := changes.dropped(self.messages)):
             self._tell("flash_dropped", self.id, count=dropped)
         messages = changes.messages(self.messages)
         if self._is_ended_meanwhile():
@@ -166,7 +171,7 @@ class SignedRecord:
             self._tell("logout" if user else "ended", self.id, user=user)
         self._begin_anew()
         self.ended = True
-        self.cookie = "" if self._had_cookie else None
+        self.cookie = "" if self.had_cookie else None
 
     def _end_this(self) -> None:
         self._sessions.revocations.revoke(self.id or "", self.times)
@@ -198,7 +203,7 @@ class SignedRecord:
 
     def _seal(self, data: dict[str, Any], messages: Messages) -> None:
         if not data and not messages and not self.marks:
-            self.cookie = "" if self._had_cookie else None
+            self.cookie = "" if self.had_cookie else None
             return
         if not self._identifier:
             self._identifier = payloads.new_identifier()
@@ -208,7 +213,8 @@ class SignedRecord:
         self.cookie = token
 
     def _made(self, data: dict[str, Any], messages: Messages) -> bytes:
-        return payloads.made(self._identifier, self.times, (data, messages, self.marks), typed=self.typed)
+        typed = self.typed or is_typed(self._payload)
+        return payloads.made(self._identifier, self.times, (data, messages, self.marks), typed=typed)
 
     def _refuse_above(self, size: int, data: dict[str, Any], messages: Messages) -> None:
         cookie = self._sessions.cookie

@@ -40,46 +40,44 @@ class StoredSessions:
             tell("duplicate_cookie", count=len(values))
         moved = ""
         for value in values:
-            cell = Cell(self.index, now)
+            cell = self._found(value, now, tell)
+            if cell is None:
+                continue
+            if cell.held is None:
+                moved = moved or cell.key
+                continue
             try:
-                if self._opens(value, cell, tell):
-                    return StoredRecord.found(self, tell, cell, value)
+                return StoredRecord.found(self, tell, cell, value)
             except ValueError:
                 continue
-            moved = moved or cell.key
         record = StoredRecord.new(self, now, tell)
         record.had_cookie = bool(values)
         if moved:
             record.was_moved(moved)
         return record
 
-    def _opens(self, identifier: str, cell: Cell, tell: Tell) -> bool:
-        """Whether there is a session of this id, to which the cell goes.
-
-        Where that got a new id a moment ago, the cell goes there with nothing to hold.
-        """
-        timeouts, now = self.terms.timeouts, cell.now
+    def _found(self, identifier: str, now: float, tell: Tell) -> Cell | None:
+        """Where the session of this id is. With nothing to hold, where it was until it got a new id a moment ago."""
+        timeouts = self.terms.timeouts
         for _ in range(MOST_RENEWALS):
             key = key_of(identifier)
             raw = None if key is None else self.store.get(key)
             if key is None or raw is None:
                 tell("unknown_id", None if key is None else id_of(key))
-                return False
+                return None
             found = Stamped.read(raw)
             if found is not None:
                 if timeouts.is_over(found.times, now):
                     tell("expired", id_of(key))
-                    return False
-                cell.hold(identifier, key, found)
-                return True
+                    return None
+                return Cell(self.index, now, identifier, key, found)
             pointer = Pointer.read(raw)
             if pointer is None:
                 tell("unknown_id", id_of(key))
-                return False
+                return None
             if not pointer.nonce or not timeouts.in_grace(pointer.moved, now):
                 tell("stale_id", id_of(key))
-                if abs(now - pointer.moved) < MOVED_FOR + (timeouts.grace if pointer.nonce else 0):
-                    cell.hold("", key, None)
-                return False
+                recent = MOVED_FOR + (timeouts.grace if pointer.nonce else 0)
+                return Cell(self.index, now, key=key) if abs(now - pointer.moved) < recent else None
             identifier = successor_of(identifier, pointer.nonce)
-        return False
+        return None

@@ -271,9 +271,10 @@ class StoredRecord:
         held = self._cell.held
         typed = self.typed or (held is not None and is_typed(held.content))
         text = encoded(*content(data, messages, marks), typed=typed)
-        if len(text) > self.room:
+        room = self._sessions.terms.max_bytes
+        if len(text) > room:
             raise SessionTooLarge(
-                f"the session would have {len(text)} bytes, max_bytes is {self.room}. Its largest keys: "
+                f"the session would have {len(text)} bytes, max_bytes is {room}. Its largest keys: "
                 f"{largest(data, messages)}"
             )
         return text

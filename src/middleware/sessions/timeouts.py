@@ -122,8 +122,8 @@ class Timeouts:
 
     def seconds_left(self, times: Times, now: float) -> float:
         """How long a session that is used now lives on if nobody uses it."""
-        end = self.end(times) - now
-        return end if times.until else min(self.idle, end)
+        created, authenticated, _, _, until = times
+        return until - now if until else min(self.idle, (authenticated or created) + self.lifetime - now)
 
 
 def _is_duration(value: object) -> bool:
