@@ -13,8 +13,8 @@ keys = texts | st.sampled_from(LOOKALIKES)
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | keys,
-    lambda children: st.lists(children, max_size=6) | st.dictionaries(keys, children, max_size=6),
-    max_leaves=20,
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(keys, children, max_size=4),
+    max_leaves=8,
 )
 
 _day = timedelta(days=1) - timedelta(microseconds=1)
