@@ -32,6 +32,8 @@ __all__ = [
     "Timeouts",
     "__version__",
     "allow",
+    "check_csrf",
+    "csrf_input",
     "forward",
     "get_auth",
     "get_cache",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
+    from middleware.sessions.forms import check_csrf, csrf_input
     from middleware.sessions.users import SessionInfo
     from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
@@ -80,6 +83,7 @@ _ROOMS = {
     "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
+    "sessions.forms": ("check_csrf", "csrf_input"),
     "sessions.users": ("SessionInfo",),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),

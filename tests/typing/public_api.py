@@ -33,6 +33,8 @@ from middleware import (
     StreamSink,
     Timeouts,
     allow,
+    check_csrf,
+    csrf_input,
     forward,
     get_auth,
     get_cache,
@@ -83,6 +85,10 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         assert_type(category, str)
     assert_type(session.is_new, bool)
     assert_type(session.accessed, bool)
+    assert_type(csrf_input(session), str)
+    assert_type(check_csrf(environ, "what the form has"), bool)
+    assert_type(session.csrf_token, str)
+    assert_type(session.check_csrf_token(None), bool)
     del session["visits"]
     assert_type(session.increment("hits"), int)
     with session.lock(timeout=2, ttl=10):
