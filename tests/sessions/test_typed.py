@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, localcontext
 from uuid import UUID
@@ -12,9 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sessions.kit import Site, SpyStore, put
 from sessions.values import keys, same, values
 
 from middleware.sessions.codec import content_of, decoded, encoded, encoded_value, is_typed
+from middleware.stores.memory import MemoryStore
 
 
 def back(value):
@@ -295,3 +298,135 @@ def test_tags_however_deep_are_read_or_refused(tag):
             assert len(found) == 1
             if tag in ("$tuple", "$frozenset"):
                 hash(found[0][0])
+
+
+# Through the front door
+
+EVERYTHING = {
+    "$first": 1,
+    "when": datetime(2026, 1, 2, 3, 4, 5, 678901, timezone(timedelta(hours=2))),
+    "naive": datetime(2026, 1, 2, 3, 4, 5, 6, fold=1),  # noqa: DTZ001
+    "day": date(2026, 1, 2),
+    "hour": time(3, 4, 5, 6),
+    "how long": timedelta(days=-1, microseconds=1),
+    "id": UUID(int=1),
+    "price": Decimal("1.10"),
+    "bytes": b"\0\xff",
+    "pair": (1, [2]),
+    "set": {1, "2"},
+    "frozen": frozenset([(1, 2)]),
+    "numbered": {1: {"a": {2: 3}}},
+    "odd": [float("nan"), float("-inf"), -0.0],
+}
+KINDS = {
+    "stored": lambda: {"store": MemoryStore()},
+    "signed": lambda: {"secret": "a secret of the test"},
+}
+
+
+@pytest.fixture(params=KINDS)
+def visitor(request):
+    return Site(**KINDS[request.param]()).visitor()
+
+
+def check(expected):
+    return lambda session: same(dict(session), expected) or dict(session)
+
+
+def test_every_type_comes_back_from_where_it_is_kept(visitor):
+    visitor(lambda session: session.update(EVERYTHING))
+    assert visitor(check(EVERYTHING)).text == "True"
+    visitor(put(plain=1))  # a change of something else
+    assert visitor(check({**EVERYTHING, "plain": 1})).text == "True"
+    visitor(lambda session: session.rotate())
+    visitor(lambda session: [session.pop(key) for key in [*EVERYTHING][1:]])
+    assert visitor(check({"$first": 1, "plain": 1})).text == "True"
+
+
+@pytest.mark.parametrize("key", EVERYTHING)
+def test_each_type_comes_back_alone_and_set_again_it_is_no_change(visitor, key):
+    value = EVERYTHING[key]
+    visitor(lambda session: session.update({key: value}))
+    assert visitor(check({key: value})).text == "True"
+    again = visitor(lambda session: session.update({key: deepcopy(value)}))
+    assert again.all("Set-Cookie") == []
+    assert visitor(check({key: value})).text == "True"
+
+
+def test_an_equal_value_of_any_type_is_not_written_again():
+    store = SpyStore()
+    visitor = Site(store=store).visitor()
+    visitor(lambda session: session.update(EVERYTHING))
+    store.forget_calls()
+    visitor(lambda session: session.update(deepcopy(EVERYTHING)))
+    assert visitor(check(EVERYTHING)).text == "True"
+    assert store.writes == []
+
+
+def test_changes_inside_of_values_are_noticed(visitor):
+    visitor(lambda session: session.update(EVERYTHING))
+    visitor(lambda session: session["pair"][1].append(3))
+    visitor(lambda session: session["set"].add(3))
+    visitor(lambda session: session["numbered"][1]["a"].update({(4,): 5}))
+    visitor(lambda session: session["odd"].append({6}))
+    changed = {
+        "pair": (1, [2, 3]),
+        "set": {1, "2", 3},
+        "numbered": {1: {"a": {2: 3, (4,): 5}}},
+        "odd": [*EVERYTHING["odd"], {6}],
+    }
+    assert visitor(check({**EVERYTHING, **changed})).text == "True"
+
+
+def test_plain_values_turn_into_others_in_place(visitor):
+    visitor(put(list=[1], dict={"a": 1}))
+    visitor(lambda session: session["list"].append((2, 3)))
+    assert visitor(check({"list": [1, (2, 3)], "dict": {"a": 1}})).text == "True"
+    visitor(lambda session: session["dict"].update({2: 2}))
+    assert visitor(check({"list": [1, (2, 3)], "dict": {"a": 1, 2: 2}})).text == "True"
+    visitor(lambda session: session["list"].pop())
+    visitor(lambda session: session["dict"].pop(2))
+    assert visitor(check({"list": [1], "dict": {"a": 1}})).text == "True"
+
+
+@pytest.mark.parametrize("theirs", [(1, 2), {3}, {"$set": []}, {1: 2}], ids=repr)
+def test_what_another_request_kept_meanwhile_stays_what_it_is(theirs):
+    visitor = Site(store=MemoryStore()).visitor()
+    visitor(put(a=1))
+    other = visitor.twin()
+
+    def meanwhile(session):
+        session["a"] = 2
+        other(put(b=theirs))
+
+    visitor(meanwhile)
+    assert visitor(check({"a": 2, "b": theirs})).text == "True"
+
+
+def test_counting_and_locking_leave_every_type_as_it_is():
+    def inside(session):
+        with session.lock():
+            session["pair"][1].append(3)
+        session.increment("count")
+        return check({**EVERYTHING, "pair": (1, [2, 3]), "count": 1})(session)
+
+    visitor = Site(store=MemoryStore()).visitor()
+    visitor(lambda session: session.update(EVERYTHING))
+    assert visitor(inside).text == "True"
+    assert visitor(check({**EVERYTHING, "pair": (1, [2, 3]), "count": 1})).text == "True"
+
+
+def test_an_error_in_a_lock_takes_changes_of_every_type_back():
+    def inside(session):
+        try:
+            with session.lock():
+                session["set"].add(7)
+                session["pair"] = ()
+                raise KeyError
+        except KeyError:
+            return check(EVERYTHING)(session)
+
+    visitor = Site(store=MemoryStore()).visitor()
+    visitor(lambda session: session.update(EVERYTHING))
+    assert visitor(inside).text == "True"
+    assert visitor(check(EVERYTHING)).text == "True"
