@@ -87,6 +87,14 @@ def test_what_is_no_token_is_false(name):
     assert matches(SECRET, hostile(masked(SECRET))[name]) is False
 
 
+@given(st.binary(min_size=15, max_size=15))
+def test_a_token_with_spaces_in_place_of_a_zero_is_false(rest):
+    mask = SECRET[:2] + rest.hex()
+    pad = f"{int(mask, 16) ^ int(SECRET, 16):032x}"
+    assert matches(SECRET, mask + pad)
+    assert not matches(SECRET, mask + pad[2:] + "  ")
+
+
 @pytest.mark.parametrize("secret", ["", "00", "x" * 32, SECRET + "00", SECRET[:-2], "\ud800"])
 def test_a_secret_that_we_did_not_make_matches_nothing(secret):
     assert matches(secret, masked(SECRET)) is False

@@ -91,6 +91,13 @@ def test_a_clock_that_was_ahead_gives_no_longer_life_than_one_that_was_right(tim
 
 
 @given(limits)
+def test_an_id_that_was_replaced_serves_for_the_grace_whichever_clock_is_ahead(timeouts):
+    for sign in (1, -1):
+        assert timeouts.in_grace(NOW, NOW + sign * (timeouts.grace - 1))
+        assert not timeouts.in_grace(NOW, NOW + sign * timeouts.grace)
+
+
+@given(limits)
 def test_a_remembered_session_lives_to_the_day_it_was_told_and_four_hundred_days_at_most(timeouts):
     times = Times(NOW, NOW, NOW, NOW, NOW + LONGEST_LIFE)
     assert not timeouts.is_over(times, NOW)
