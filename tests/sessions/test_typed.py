@@ -70,6 +70,8 @@ def test_a_text_is_typed_where_something_in_it_has_a_tag(value):
         datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
         datetime(2026, 10, 25, 2, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)), fold=1),
         datetime(1, 1, 1, tzinfo=timezone(-timedelta(seconds=30, microseconds=1))),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(microseconds=1))),
+        time(1, tzinfo=timezone(timedelta(microseconds=-1))),
         datetime.max,  # noqa: DTZ901
         date.min,
         time(23, 59, 59, 999999, fold=1),
@@ -187,19 +189,29 @@ def test_a_decimal_is_kept_alike_in_every_context():
         '{"$bytes":"eB=="}',
         '{"$bytes":"é"}',
         '{"$bytes":[1]}',
-        '{"$datetime":"2026-02-30T00:00:00"}',
-        '{"$datetime":"2026-01-01"}',
-        '{"$datetime":"20260101T000000"}',
-        '{"$datetime":"2026-01-01 00:00:00"}',
-        '{"$datetime":"2026-01-01T00:00:00Z"}',
-        '{"$datetime":"2026-01-01T00:00:00+24:00"}',
-        '{"$datetime":"2026-01-01T24:00:00"}',
-        '{"$datetime":1767225600}',
-        '{"$datetime2":"2026-01-01T00:00:00"}',
+        '{"$datetime":["2026-02-30T00:00:00",null,0]}',
+        '{"$datetime":["2026-01-01",null,0]}',
+        '{"$datetime":["20260101T000000",null,0]}',
+        '{"$datetime":["2026-01-01 00:00:00",null,0]}',
+        '{"$datetime":["2026-01-01T00:00:00+01:00",null,0]}',
+        '{"$datetime":["2026-01-01T00:00:00Z",0,0]}',
+        '{"$datetime":["2026-01-01T24:00:00",null,0]}',
+        '{"$datetime":["2026-01-01T00:00:00",86400000000,0]}',
+        '{"$datetime":["2026-01-01T00:00:00",99999999999999999999999999,0]}',
+        '{"$datetime":["2026-01-01T00:00:00",1.5,0]}',
+        '{"$datetime":["2026-01-01T00:00:00",false,0]}',
+        '{"$datetime":["2026-01-01T00:00:00",null,2]}',
+        '{"$datetime":["2026-01-01T00:00:00",null,null]}',
+        '{"$datetime":["2026-01-01T00:00:00",null,true]}',
+        '{"$datetime":["2026-01-01T00:00:00",null]}',
+        '{"$datetime":["2026-01-01T00:00:00",null,0,0]}',
+        '{"$datetime":[1767225600,null,0]}',
+        '{"$datetime":"2026-01-01T00:00:00"}',
+        '{"$time":["25:00:00",null,0]}',
+        '{"$time":["12",null,0]}',
+        '{"$time":["12:00:00+01:00",null,0]}',
         '{"$date":"2026-W01-1"}',
         '{"$date":"2026-13-01"}',
-        '{"$time":"25:00:00"}',
-        '{"$time":"12"}',
         '{"$timedelta":[1,2]}',
         '{"$timedelta":[0,86400,0]}',
         '{"$timedelta":[true,0,0]}',
@@ -240,9 +252,9 @@ def test_a_content_is_made_of_a_dict_with_keys_of_text_and_of_lists(text):
         content_of(decoded(text.encode()))
 
 
-_TAGS = ("float", "tuple", "set", "frozenset", "dict", "bytes", "datetime", "datetime1", "time", "time1", "date")
+_TAGS = ("float", "tuple", "set", "frozenset", "dict", "bytes", "datetime", "time", "date")
 _tags = st.sampled_from([f"${name}" for name in (*_TAGS, "timedelta", "uuid", "decimal", "x")])
-_texts = st.sampled_from(["", "nan", "eA==", "2026-01-01", "12:00:00", "2026-01-01T00:00:00+01:00", "1.10", "sNaN"])
+_texts = st.sampled_from(["", "nan", "eA==", "2026-01-01", "12:00:00", "2026-01-01T00:00:00", "1.10", "sNaN"])
 _made_up = st.recursive(
     st.none() | st.integers() | _texts | st.text(),
     lambda children: st.lists(children, max_size=4) | st.dictionaries(_tags | st.text(), children, max_size=2),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     Value = TypeVar("Value")
+    Moment = TypeVar("Moment", datetime, time)
 
 _PLAIN = frozenset((str, int, bool, type(None)))
 _CONTAINERS = frozenset((list, dict, tuple, set, frozenset))
@@ -80,11 +81,16 @@ def _bytes(_where: str, value: bytes) -> object:
 
 
 def _datetime(where: str, value: datetime | time) -> object:
-    if value.tzinfo is not None and value.utcoffset() is None:
+    from datetime import timedelta
+
+    offset = value.utcoffset()
+    if value.tzinfo is not None and offset is None:
         raise ValueError(
             f"{where} holds a {type(value).__name__} in a zone that gives it no UTC offset, and only the offset is kept"
         )
-    return {f"${type(value).__name__}{value.fold or ''}": value.isoformat()}
+    # Not in one text: CPython reads an offset of less than a second as none.
+    microseconds = None if offset is None else offset // timedelta(microseconds=1)
+    return {f"${type(value).__name__}": [value.replace(tzinfo=None).isoformat(), microseconds, value.fold]}
 
 
 def _date(_where: str, value: date) -> object:
@@ -165,18 +171,31 @@ def _read_bytes(text: str) -> bytes:
     return _as_kept(value, _base64(value), text)
 
 
-def _read_datetime(text: str) -> datetime:
+def _read_datetime(parts: list[Any]) -> datetime:
     from datetime import datetime
 
-    value = datetime.fromisoformat(text)
-    return _as_kept(value, value.isoformat(), text)
+    text, offset, fold = parts
+    return _in_zone(datetime.fromisoformat(text), text, offset, fold)
 
 
-def _read_time(text: str) -> time:
+def _read_time(parts: list[Any]) -> time:
     from datetime import time
 
-    value = time.fromisoformat(text)
-    return _as_kept(value, value.isoformat(), text)
+    text, offset, fold = parts
+    return _in_zone(time.fromisoformat(text), text, offset, fold)
+
+
+def _in_zone(naive: Moment, text: str, offset: object, fold: object) -> Moment:
+    from datetime import timedelta, timezone
+
+    _as_kept(naive, naive.replace(tzinfo=None).isoformat(), text)
+    if type(fold) is not int:
+        raise ValueError("no fold")
+    if offset is None:
+        return naive.replace(fold=fold)
+    if type(offset) is not int:
+        raise ValueError("no offset")
+    return naive.replace(tzinfo=timezone(timedelta(microseconds=offset)), fold=fold)
 
 
 def _read_date(text: str) -> date:
@@ -220,10 +239,8 @@ _READERS: dict[str, tuple[type | None, Callable[[Any], object]]] = {
     "$frozenset": (list, frozenset),
     "$dict": (list, _read_dict),
     "$bytes": (str, _read_bytes),
-    "$datetime": (str, _read_datetime),
-    "$datetime1": (str, lambda text: _read_datetime(text).replace(fold=1)),
-    "$time": (str, _read_time),
-    "$time1": (str, lambda text: _read_time(text).replace(fold=1)),
+    "$datetime": (list, _read_datetime),
+    "$time": (list, _read_time),
     "$date": (str, _read_date),
     "$timedelta": (list, _read_timedelta),
     "$uuid": (str, _read_uuid),
