@@ -93,13 +93,13 @@ def clock(made: str) -> str:
 
 
 def notes(kept: list[str], messages: list[tuple[str, str]], token: str) -> str:
-    """The notes, newest last, and the form for one more."""
+    """The notes, newest last, and the form for one more. `token`: the hidden input of the form."""
     listed = "".join(f"<li>{escape(note)}</li>" for note in kept)
     shown = f'<ul class="notes">{listed}</ul>' if kept else "<p>Nothing noted yet.</p>"
     clear = '<button name="clear" value="yes" class="quiet" formnovalidate>Forget all</button>' if kept else ""
     return f"""{_flashes(messages)}{shown}
 <form method="post" action="/notes" class="stack">
-{_token(token)}
+{token}
 <label>A note <input name="note" required maxlength="500" autocomplete="off"></label>
 <div class="row"><button>Keep it</button>{clear}</div>
 </form>"""
@@ -111,7 +111,7 @@ def signed_in(sessions: list[SessionInfo], current: str | None, messages: list[t
     others = '<div><button name="others" value="yes">Sign out everywhere else</button></div>' if sessions[1:] else ""
     return f"""{_flashes(messages)}<p class="lead">Every browser in which you are signed in.</p>
 <form method="post" action="/signed-in">
-{_token(token)}
+{token}
 <ul class="sessions">{listed}</ul>
 {others}
 </form>"""
@@ -141,10 +141,6 @@ def _time(seconds: float) -> str:
 
 def _flashes(messages: list[tuple[str, str]]) -> str:
     return "".join(f'<p class="flash" role="status">{escape(text)}</p>' for _, text in messages)
-
-
-def _token(token: str) -> str:
-    return f'<input type="hidden" name="csrf_token" value="{escape(token)}">'
 
 
 def admin(user: Identity | None) -> str:

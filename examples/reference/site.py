@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from webob import Request, Response
 
 from examples.reference import pages
-from middleware import get_auth, get_cookies, get_identity, get_request_id, get_session
+from middleware import check_csrf, csrf_input, get_auth, get_cookies, get_identity, get_request_id, get_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,7 @@ def notes(request: Request) -> Response:
     """Notes kept in the session, for whoever is signed in."""
     session = get_session(request.environ)
     if request.method == "POST":
-        if not session.check_csrf_token(request.POST.get("csrf_token")):
+        if not check_csrf(request.environ, request.POST.get("csrf_token")):
             return page(request, "Not from here", pages.stale_form("/notes"), status=403)
         text = str(request.POST.get("note", "")).strip()[:500]
         if "clear" in request.POST:
@@ -62,7 +62,7 @@ def notes(request: Request) -> Response:
             session["notes"] = [*session.get("notes", []), text][-20:]
             session.flash("Noted.")
         return see_other("/notes")
-    return page(request, "Notes", pages.notes(session.get("notes", []), session.pop_flash(), session.csrf_token))
+    return page(request, "Notes", pages.notes(session.get("notes", []), session.pop_flash(), csrf_input(session)))
 
 
 def signed_in(request: Request) -> Response:
@@ -71,7 +71,7 @@ def signed_in(request: Request) -> Response:
     user = session.user
     assert user is not None  # the rule for /signed-in requires one
     if request.method == "POST":
-        if not session.check_csrf_token(request.POST.get("csrf_token")):
+        if not check_csrf(request.environ, request.POST.get("csrf_token")):
             return page(request, "Not from here", pages.stale_form("/signed-in"), status=403)
         if "others" in request.POST:
             session.users.end_all(user, but=session.id)
@@ -79,7 +79,7 @@ def signed_in(request: Request) -> Response:
         elif session.users.end(user, str(request.POST.get("end"))):
             session.flash("Signed out there.")
         return see_other("/signed-in")
-    listed = pages.signed_in(session.users.sessions_of(user), session.id, session.pop_flash(), session.csrf_token)
+    listed = pages.signed_in(session.users.sessions_of(user), session.id, session.pop_flash(), csrf_input(session))
     return page(request, "Where you are signed in", listed)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _SHORT = 1 << 63
 DEEPEST = 100  # collections inside one another
 _PLAIN = frozenset((str, int, bool, type(None)))
-CHANGEABLE = frozenset((list, dict, set, tuple))  # without being set again: a tuple may hold a list
 _TAG = '{"$'  # outside of texts, where each quotation mark has a backslash, an object begins so only where it is a tag
 _TAG_IN_BYTES = _TAG.encode()
 

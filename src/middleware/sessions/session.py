@@ -28,11 +28,14 @@ MOST_DAYS = 400  # browsers keep no cookie longer (RFC 6265bis, section 5.5)
 class Session(Tracked):
     """What is kept for a visitor from one request to the next: a mapping of text to values.
 
-    Values are str, int, float, bool, None, bytes, date, time, datetime, timedelta, UUID, Decimal, and lists, tuples,
-    dicts, sets and frozensets of them. They come back equal and of the same type; anything else is a TypeError in the
-    line that sets it. Changes inside lists and dicts are noticed. Changes are kept when the head of the answer leaves:
-    not where the application fails or answers 5xx (`save_on_error=True` keeps them then too); a change after that, or a
-    first use, raises SessionClosed. While the store is down, whatever needs it raises StoreError.
+    Values are str, int, float, bool, None, bytes, datetime, date, time, timedelta, UUID, Decimal, and lists, tuples,
+    sets, frozensets and dicts of them, with any of these as keys. They come back equal and of the same type (of a time
+    zone its UTC offset, not its name). Anything else, a subclass too, is a TypeError in the line that sets it. Changes
+    inside of values are noticed.
+
+    Changes are kept when the head of the answer leaves: not where the application fails or answers 5xx
+    (`save_on_error=True` keeps them then too); a change after that, or a first use, raises SessionClosed. While the
+    store is down, whatever needs it raises StoreError.
 
     `accessed`: whether it was used; the answer is then for this visitor only. `closed`: whether the head has left.
     """
