@@ -112,6 +112,10 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     assert_type(cookies.get_signed("unread", max_age=3600), str | None)
     cookies.set("theme", "dark", max_age=86400, samesite="Strict")
     cookies.set_signed("unread", "3")
+    assert_type(cookies.get_sealed("address", max_age=3600), str | None)
+    cookies.set_sealed("address", "1 Main Street", max_age=3600)
+    cookies.set("greeting", "Grüße", quoted=True)
+    assert_type(cookies.get("greeting", quoted=True), str | None)
     cookies.delete("theme")
 
     identity = get_identity(environ)
@@ -159,6 +163,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)
     app = SessionMiddleware(app, secret=[secret, secret.encode()], timeouts=Timeouts(idle=900, lifetime=43200))
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
+    app = CookieMiddleware(app, secret=secret, seal=True, readable=["theme"], on_bad="raise", on_event=listener)
     app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)

@@ -66,14 +66,12 @@ def attributes(
     secure: bool,
     httponly: bool,
     samesite: str,
-    max_age: int | None,
     partitioned: bool,
 ) -> str:
-    """What follows `name=value` on a Set-Cookie line, `"; Path=/; Secure; HttpOnly; SameSite=Lax"`.
+    """What follows value and lifetime on a Set-Cookie line, `"; Path=/; Secure; HttpOnly; SameSite=Lax"`.
 
     Raises ValueError for what a browser would refuse or read as something else: a name that is no token, characters
-    that end an attribute, a name prefix without what it asks for, `SameSite=None` or Partitioned without Secure;
-    TypeError for a `max_age` that is no int. A `max_age` above 400 days is cut to that, as browsers do.
+    that end an attribute, a name prefix without what it asks for, `SameSite=None` or Partitioned without Secure.
     """
     check_name(name)
     _check_prefix(name, path=path, domain=domain, secure=secure, httponly=httponly)
@@ -84,12 +82,6 @@ def attributes(
     if partitioned and not secure:
         raise ValueError(f"cookie {name}: browsers refuse Partitioned without Secure, which needs https")
     parts = [""]
-    if max_age is not None:
-        if isinstance(max_age, bool) or not isinstance(max_age, int):
-            raise TypeError(f"max_age is a number of whole seconds, not {type(max_age).__name__}")
-        if max_age <= 0:
-            parts.append(f"Expires={_LONG_AGO}")  # for clients that do not know Max-Age
-        parts.append(f"Max-Age={min(max(max_age, 0), LONGEST_LIFE)}")
     if domain is not None:
         if not domain.strip(".") or not _only(domain, _DOMAIN) or len(domain) > LONGEST_ATTRIBUTE:
             raise ValueError(f"domain is a host name such as example.com, not {domain!r}")
@@ -106,6 +98,20 @@ def attributes(
     if partitioned:
         parts.append("Partitioned")
     return "; ".join(parts)
+
+
+def lifetime(max_age: int | None) -> str:
+    """The first attribute on a Set-Cookie line, `"; Max-Age=60"`; nothing for None, and what deletes for 0 and less.
+
+    More than 400 days are cut to that, as browsers do. Raises TypeError for what is no int.
+    """
+    if max_age is None:
+        return ""
+    if isinstance(max_age, bool) or not isinstance(max_age, int):
+        raise TypeError(f"max_age is a number of whole seconds, not {type(max_age).__name__}")
+    if max_age <= 0:
+        return f"; Expires={_LONG_AGO}; Max-Age=0"  # Expires for clients that do not know Max-Age
+    return f"; Max-Age={min(max_age, LONGEST_LIFE)}"
 
 
 def check_name(name: str) -> None:
@@ -126,7 +132,7 @@ def check_value(name: str, value: str) -> None:
     if not _only(value, _VALUE):
         raise ValueError(
             f'the value of cookie {name} holds a character that cookies cannot carry (a space, one of " , ; \\ , '
-            "a control character or one beyond ASCII): quote it first, or set it signed"
+            "a control character or one beyond ASCII): set it with quoted=True, or signed"
         )
     if len(name) + len(value) > LARGEST:
         raise CookieTooLarge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.cookies.codec import LONGEST_LIFE, attributes, check_value
+from middleware.cookies.codec import LONGEST_LIFE, attributes, check_value, lifetime
 from middleware.errors import ConfigurationError
 from middleware.operators import say_once
 
@@ -55,7 +55,7 @@ class CookieOptions:
         ):
             object.__setattr__(self, field, value)
         for field, value in (("name", name), ("path", path), ("domain", domain)):
-            if value is not None and not isinstance(value, str):
+            if not isinstance(value, str) and (value is not None or field == "path"):
                 raise ConfigurationError(f"{field} is text, not {value!r}")
         for field, value in (("httponly", httponly), ("partitioned", partitioned)):
             if not isinstance(value, bool):
@@ -101,37 +101,29 @@ class CookieOptions:
 
     def line(self, name: str, secure: bool) -> CookieLine:
         """How a cookie of this name is set and deleted. A ValueError where no browser would keep it."""
-        return CookieLine(
-            name,
-            self._attributes(name, secure, self.max_age),
-            self._attributes(name, secure, 0),
-            self._attributes(name, secure, None),
-        )
-
-    def _attributes(self, name: str, secure: bool, max_age: int | None) -> str:
-        return attributes(
+        rest = attributes(
             name,
             path=self.path,
             domain=self.domain,
             secure=secure,
             httponly=self.httponly,
             samesite=self.samesite,
-            max_age=max_age,
             partitioned=self.partitioned,
         )
+        return CookieLine(name, rest, self.max_age)
 
 
 class CookieLine:
     """The values of the Set-Cookie field that set one cookie and that delete it."""
 
-    __slots__ = ("_attributes", "_without_age", "deletion", "name")
+    __slots__ = ("_attributes", "_rest", "deletion", "name")
 
-    def __init__(self, name: str, attributes_: str, attributes_of_deletion: str, without_age: str) -> None:
+    def __init__(self, name: str, rest: str, max_age: int | None) -> None:
         self.name = name
-        self._attributes = attributes_
-        self._without_age = without_age
+        self._rest = rest  # all attributes but the lifetime
+        self._attributes = lifetime(max_age) + rest
         # All the attributes again, or the browser takes it for another cookie, or refuses it for its prefix.
-        self.deletion = f"{name}={attributes_of_deletion}"
+        self.deletion = f"{name}={lifetime(0)}{rest}"
 
     def setting(self, value: str) -> str:
         """Set the cookie. A ValueError for a value that cookies cannot carry, CookieTooLarge for too large a one."""
@@ -145,6 +137,4 @@ class CookieLine:
         """
         if max_age is None:
             return f"{self.name}={value}{self._attributes}"
-        if max_age <= 0:
-            return self.deletion
-        return f"{self.name}={value}; Max-Age={min(max_age, LONGEST_LIFE)}{self._without_age}"
+        return self.deletion if max_age <= 0 else f"{self.name}={value}{lifetime(max_age)}{self._rest}"
