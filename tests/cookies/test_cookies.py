@@ -229,6 +229,8 @@ def test_the_accessor_names_the_layer_that_is_missing():
         {"options": {"secure": True}},
         {"readable": "csrftoken"},
         {"exempt": "a"},
+        {"on_bad": "ignore"},
+        {"on_event": "told"},
     ],
 )
 def test_a_wrong_option_is_an_error_at_construction(options):

@@ -31,9 +31,10 @@ class Verdict:
     `refused`: why no browser keeps it; None where one may. `added`: what to append. `capped`: the attributes with each
     Max-Age cut, where one was too long. `expires`: the latest Expires, in seconds since 1970, of which
     `with_expires_cut` makes an earlier one. `for_https`: browsers keep it over https only, and this is http.
+    `is_plain`: nothing but `added` is to be done.
     """
 
-    __slots__ = ("added", "capped", "expires", "for_https", "key", "refused")
+    __slots__ = ("added", "capped", "expires", "for_https", "is_plain", "key", "refused")
 
     def __init__(self, key: Key | None) -> None:
         self.key = key
@@ -42,6 +43,7 @@ class Verdict:
         self.capped: str | None = None
         self.expires: int | None = None
         self.for_https = False
+        self.is_plain = False
 
 
 def taken_apart(line: str) -> tuple[str, str]:
@@ -96,6 +98,7 @@ def judged(name: str, attributes: str, *, https: bool, secure: bool, httponly: b
         verdict.added += f"; SameSite={samesite}"
     verdict.for_https = not https and (needs_secure or "secure" in given)
     verdict.capped, verdict.expires = _lifetimes(attributes)
+    verdict.is_plain = not verdict.for_https and verdict.capped is None and verdict.expires is None
     return verdict
 
 
