@@ -96,9 +96,11 @@ class Hardening:
 
     def _look_at_all(self, places: Collection[Key], size: int, environ: WSGIEnvironment) -> None:
         if len(places) > 1 and self._on_event is not None:
-            names = [name for name, *_ in places]
-            for name in dict.fromkeys(names):
-                if names.count(name) > 1:
+            times: dict[str, int] = {}
+            for name, *_ in places:
+                times[name] = times.get(name, 0) + 1
+            for name, number in times.items():
+                if number > 1:
                     self._tell("same_name", name, environ)
         if size > MOST_BYTES:
             say_once(f"the cookies of an answer have more than {MOST_BYTES} bytes together", logger=LOGGER)

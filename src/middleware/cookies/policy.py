@@ -126,7 +126,8 @@ def _given(attributes: str) -> dict[str, str]:
 
 def _lifetimes(attributes: str) -> tuple[str | None, int | None]:
     """The attributes with each Max-Age of more than 400 days cut, where there is one, and the latest Expires."""
-    capped = latest = None
+    latest = None
+    is_capped = False
     parts = attributes.split(";")
     for place, part in enumerate(parts):
         name, _, value = part.partition("=")
@@ -134,10 +135,10 @@ def _lifetimes(attributes: str) -> tuple[str | None, int | None]:
         match name.strip(" \t").lower():
             case "max-age" if _max_age(value) > LONGEST_LIFE:
                 parts[place] = f"{name}={LONGEST_LIFE}"
-                capped = ";".join(parts)
+                is_capped = True
             case "expires" if (seconds := _expires(value)) is not None:
                 latest = seconds if latest is None else max(latest, seconds)
-    return capped, latest
+    return ";".join(parts) if is_capped else None, latest
 
 
 def _max_age(value: str) -> int:
