@@ -40,7 +40,7 @@ class CookieMiddleware:
     `secret`: for `get_signed` and `set_signed`; text or bytes of 16 bytes or more, or a list of them, newest last.
     `seal`: makes `get_sealed` and `set_sealed` available, with the same secret (extra `crypto`).
     `options`: the attributes of the jar's cookies, and what each Set-Cookie of the application gets where it lacks
-    them: Secure (over https, or as `secure` says), HttpOnly and SameSite. Nothing is ever taken away or weakened.
+    them: Secure (over https, or as `secure` says), HttpOnly and SameSite. No attribute is ever taken away or weakened.
     `readable`: names of cookies that scripts may read: they get no HttpOnly from here.
     `exempt`: names of cookies that pass as they are.
     `on_bad`: a cookie of the application that no browser would keep is dropped, `"drop"`, or a ValueError, `"raise"`.
