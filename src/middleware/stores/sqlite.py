@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
 
 from middleware.errors import ConfigurationError, StoreError, ValueTooLarge
+from middleware.stores.arguments import HASH_LENGTH, check_prefix, check_ttl, check_value, hashed
 from middleware.stores.sqlite_file import SQLiteFile
 
 TYPE_CHECKING = False
@@ -84,8 +84,7 @@ class SQLiteStore:
             raise ConfigurationError(
                 f"path must be the path of a file, not {given!r}. To keep all in memory: MemoryStore"
             )
-        if not isinstance(prefix, str) or not prefix.isprintable():
-            raise ConfigurationError(f"prefix must be printable text, not {prefix!r}")
+        check_prefix(prefix)
         if not 0 < timeout <= 3600:
             raise ConfigurationError(f"timeout must be above 0 and at most 3600 seconds, not {timeout!r}")
         self._prefix = prefix
@@ -120,8 +119,7 @@ class SQLiteStore:
         """Put `new` in the place of `old`: True. Where something else or nothing is, nothing changes: False."""
         name = self._name(key)
         self._check(new, ttl)
-        if not isinstance(old, bytes):
-            raise TypeError(f"a value is bytes, not {type(old).__name__}")
+        check_value(old)
         with self._writing() as connection:
             row = (new, self._expires(ttl), name, old, self._clock())
             return connection.execute(_SWAP, row).rowcount == 1
@@ -137,7 +135,7 @@ class SQLiteStore:
         length = len(self._prefix)
         while True:
             with self._writing(sweep=False) as connection:
-                cleared = connection.execute(_CLEAR, (length + 64, length, self._prefix, _BATCH)).rowcount
+                cleared = connection.execute(_CLEAR, (length + HASH_LENGTH, length, self._prefix, _BATCH)).rowcount
             if cleared < _BATCH:
                 return
 
@@ -167,15 +165,11 @@ class SQLiteStore:
         return f"SQLiteStore({self._file.path!r}, prefix={self._prefix!r})"
 
     def _name(self, key: str) -> str:
-        if not isinstance(key, str):
-            raise TypeError(f"a key is str, not {type(key).__name__}")
-        return self._prefix + blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+        return self._prefix + hashed(key)
 
     def _check(self, value: bytes, ttl: float | None) -> None:
-        if not isinstance(value, bytes):
-            raise TypeError(f"a value is bytes, not {type(value).__name__}")
-        if ttl is not None and not ttl > 0:
-            raise ValueError(f"a time to live is above 0 seconds, not {ttl!r}; None means no expiry")
+        check_value(value)
+        check_ttl(ttl)
         if len(value) > MAX_VALUE:
             raise ValueTooLarge(f"a value of {len(value)} bytes is above SQLiteStore's limit of {MAX_VALUE}")
 
