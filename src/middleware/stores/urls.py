@@ -25,8 +25,6 @@ def open_store(url: str) -> Store:
     Raises ConfigurationError for an unknown scheme, an unknown key or a wrong value, naming the nearest real one, and
     whatever the store's constructor raises.
     """
-    from urllib.parse import unquote
-
     scheme, found, rest = url.partition("://")
     if not found:
         # The text itself stays out of messages: it may hold a password.
@@ -36,7 +34,7 @@ def open_store(url: str) -> Store:
         raise ConfigurationError(f"unknown store {scheme!r} in its URL, there are {_listed(_SCHEMES)}{near}")
     opener, keys = _SCHEMES[scheme]
     place, _, query = rest.partition("?")
-    return opener(unquote(place, errors="surrogateescape"), _options(scheme, query, keys))
+    return opener(place, _options(scheme, query, keys))
 
 
 def _options(scheme: str, query: str, keys: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
@@ -76,11 +74,13 @@ def _memory(place: str, options: dict[str, Any]) -> Store:
 
 
 def _sqlite(place: str, options: dict[str, Any]) -> Store:
+    from urllib.parse import unquote
+
     from middleware.stores.sqlite import SQLiteStore
 
     if not place.startswith("/") or place == "/":
         raise ConfigurationError("write sqlite:///relative.db or, with four slashes, sqlite:////absolute/path.db")
-    return SQLiteStore(place[1:], **options)
+    return SQLiteStore(unquote(place[1:], errors="surrogateescape"), **options)
 
 
 _SCHEMES: dict[str, tuple[Callable[[str, dict[str, Any]], Store], dict[str, Callable[[str], Any]]]] = {
