@@ -8,7 +8,7 @@ class TestMyStore(StoreContract):
 
 pytest finds the inherited tests; `pytest.register_assert_rewrite("middleware.testing.stores")` in a conftest.py lets it
 show the values of an assertion that fails. A store that several processes share also subclasses
-`SharedStoreContract`. This module does not import pytest.
+`SharedStoreContract`, and one whose server keeps the time `ServerClockContract`. This module does not import pytest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from threading import Barrier
 
 from middleware.testing.clock import FakeClock
 from middleware.testing.crowds import THREADS, close, in_threads
+from middleware.testing.server_clocks import ServerClockContract
 from middleware.testing.shared_stores import SharedStoreContract, count_up
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from middleware.stores.base import Store
 
-__all__ = ["SharedStoreContract", "StoreContract"]
+__all__ = ["ServerClockContract", "SharedStoreContract", "StoreContract"]
 
 _ODD_KEYS = (
     "",
@@ -54,8 +55,8 @@ _ODD_VALUES = (b"", b"\0", b"a\0b", b"\r\nEND\r\n", bytes(range(256)), b"x" * 10
 class StoreContract:
     """Every verb, time to live, odd keys and values, and what 16 threads do at once.
 
-    A subclass has `make_store(clock)`: a new and empty store, which takes the time from `clock`. A store whose clock
-    cannot be given has `make_clock()` too: a callable whose `advance(seconds)` makes that time really pass.
+    A subclass has `make_store(clock)`: a new and empty store, which takes the time from `clock`. For one whose clock
+    cannot be given there is `ServerClockContract`.
     """
 
     def make_store(self, clock: FakeClock) -> Store:  # noqa: ARG002 - for subclasses
