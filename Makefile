@@ -55,7 +55,7 @@ $(VENV)/.bench: $(READY)
 # The programs that tests ask for the real thing: Debian's packages, where we may install them.
 programs:
 	@missing=; \
-	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs; do \
+	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs redis-server:redis-server memcached:memcached openssl:openssl; do \
 		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \

@@ -8,6 +8,8 @@ import shutil
 
 import pytest
 from hypothesis import settings
+from servers.memcached_servers import memcached  # noqa: F401 - a fixture
+from servers.redis_servers import redis_cluster, redis_server  # noqa: F401 - fixtures
 
 settings.register_profile("quick", max_examples=20)
 

@@ -20,7 +20,7 @@ ROOMS = {"auth", "sessions", "cookies", "caching", "logging"}
 TOOLS = {"wsgi", "headers", "signing", "stores", "units", "operators", "events"}
 IMPORTED_BY_NOBODY = {"integrations", "__main__", "testing"}
 
-# Only these arrows between rooms. A room may use every tool; the tools are strangers to each other, but for two.
+# Only these arrows between rooms. A room may use every tool; the tools are strangers to each other, but for a few.
 MAY_IMPORT = {
     "errors": set(),
     "headers": {"errors"},
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "events": {"operators"},  # a listener that fails is told to the operator once
     "wsgi": {"errors"},
     "signing": {"errors"},
-    "stores": {"errors", "units"},  # URLs of stores have sizes and durations in them
+    "stores": {"errors", "units", "operators"},  # URLs have sizes and durations; a client without a limit is told of
     "cookies": {"errors", *TOOLS},
     "sessions": {"errors", *TOOLS, "cookies"},
     "auth": {"errors", *TOOLS, "cookies", "sessions"},

@@ -21,7 +21,9 @@ __all__ = [
     "Htpasswd",
     "Identity",
     "LoggingMiddleware",
+    "MemcachedStore",
     "MemoryStore",
+    "RedisStore",
     "Response",
     "SQLiteStore",
     "SessionInfo",
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.sessions.forms import check_csrf, csrf_input
     from middleware.sessions.users import SessionInfo
-    from middleware.stores import MemoryStore, SQLiteStore, Store, open_store
+    from middleware.stores import MemcachedStore, MemoryStore, RedisStore, SQLiteStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
 _ROOMS = {
@@ -85,7 +87,7 @@ _ROOMS = {
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "sessions.forms": ("check_csrf", "csrf_input"),
     "sessions.users": ("SessionInfo",),
-    "stores": ("MemoryStore", "SQLiteStore", "Store", "open_store"),
+    "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

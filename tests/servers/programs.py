@@ -90,6 +90,14 @@ class Running:
             return False
 
 
+def wait_until(condition):
+    """Come back when the condition holds."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "it does not come to hold"
+        time.sleep(0.01)
+
+
 def listens(port, host="127.0.0.1"):
     """Whether somebody accepts connections there."""
     with socket.create_connection((host, port), timeout=1):

@@ -1,20 +1,17 @@
 import os
-import signal
 import sqlite3
 import sys
 import tempfile
 import threading
-import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forking import forked, needs_fork
 
 from middleware.errors import ConfigurationError, StoreError, ValueTooLarge
 from middleware.stores.sqlite import MAX_VALUE, SQLiteStore
 from middleware.testing.clock import FakeClock
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
 @pytest.fixture
@@ -25,24 +22,6 @@ def path(tmp_path):
 def rows(path):
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT count(*) FROM entries").fetchone()[0]
-
-
-@contextmanager
-def forked():
-    """In the child True, and its exit code is 0 where the block passes; the parent waits for it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is what is tested
-        child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # a lock held for ever must not hang the tests
-        try:
-            yield True
-        except BaseException as error:
-            os.write(2, f"in the child: {error!r}\n".encode())
-            os._exit(1)
-        os._exit(0)
-    yield False
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # The file

@@ -41,7 +41,7 @@ def test_four_slashes_mean_an_absolute_path(tmp_path):
         ("sessions.db", r"memory://, sqlite://"),
         ("", r"memory://, sqlite://"),
         ("sqlit:///a.db", r"did you mean 'sqlite'\?"),
-        ("redis://localhost", r"there are memory://, sqlite://"),
+        ("mongo://localhost", r"there are memory://, sqlite://, redis://"),
         ("memory://?max_byte=1", r"did you mean 'max_bytes'\?"),
         ("memory://?when_full=evcit", r"'evcit' is not one of evict, refuse: did you mean 'evict'\?"),
         ("memory://?max_bytes=64M", r"max_bytes of a memory URL: '64M' is not a size"),
@@ -68,7 +68,7 @@ def test_a_wrong_url_is_told_with_what_is_right(url, says, tmp_path, monkeypatch
 
 
 def test_a_password_in_a_url_is_not_repeated():
-    for url in ("redis://:secret@localhost", "memory://:secret@localhost", ":secret@localhost"):
+    for url in ("reds://:secret@localhost", "memory://:secret@localhost", ":secret@localhost"):
         with pytest.raises(ConfigurationError) as caught:
             open_store(url)
         assert "secret" not in str(caught.value)

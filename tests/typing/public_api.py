@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_type
 
+import redis
+from pymemcache import PooledClient
+
 import middleware
 from middleware import (
     UNWATCHED,
@@ -23,7 +26,9 @@ from middleware import (
     Htpasswd,
     Identity,
     LoggingMiddleware,
+    MemcachedStore,
     MemoryStore,
+    RedisStore,
     Response,
     SessionInfo,
     SessionLogin,
@@ -210,6 +215,9 @@ class Dictionary:
 use(Dictionary())
 use(MemoryStore())
 use(open_store("memory://?max_bytes=64MiB"))
+use(RedisStore(redis.Redis(socket_timeout=2)))
+use(RedisStore(lambda: redis.RedisCluster("localhost", 6379), prefix="app:"))
+use(MemcachedStore(PooledClient("localhost", timeout=2, connect_timeout=2), prefix="app:"))
 with SQLiteStore("sessions.db", prefix="sessions", timeout=5.0) as opened:
     use(opened)
 

@@ -8,16 +8,29 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.stores.base import Clearable, Purgeable, Store
+    from middleware.stores.memcached import MemcachedStore
     from middleware.stores.memory import MemoryStore
+    from middleware.stores.redis import RedisStore
     from middleware.stores.sqlite import SQLiteStore
     from middleware.stores.urls import open_store
 
-__all__ = ["Clearable", "MemoryStore", "Purgeable", "SQLiteStore", "Store", "open_store"]
+__all__ = [
+    "Clearable",
+    "MemcachedStore",
+    "MemoryStore",
+    "Purgeable",
+    "RedisStore",
+    "SQLiteStore",
+    "Store",
+    "open_store",
+]
 
 _HOMES = {
     "Clearable": "base",
+    "MemcachedStore": "memcached",
     "MemoryStore": "memory",
     "Purgeable": "base",
+    "RedisStore": "redis",
     "SQLiteStore": "sqlite",
     "Store": "base",
     "open_store": "urls",

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from middleware.errors import ConfigurationError
+from middleware.stores.network_urls import (
+    database_number,
+    open_memcached,
+    open_redis,
+    open_redis_cluster,
+    open_redis_socket,
+    time_limit,
+)
 from middleware.units import parse_duration, parse_size
 
 TYPE_CHECKING = False
@@ -18,9 +28,12 @@ def open_store(url: str) -> Store:
 
     - `memory://?max_bytes=64MiB&when_full=refuse`
     - `sqlite:///relative.db`, `sqlite:////absolute/path.db?prefix=sessions&timeout=5s`
+    - `redis://user:password@host:6379/0?prefix=app:&timeout=2s`, `rediss://` over TLS (`ssl_ca_certs=` names a file),
+      `redis+cluster://host:6379,host:6379`, `rediss+cluster://`, `redis+unix:///run/redis/redis.sock?db=0`
+    - `memcached://host:11211,host:11211?prefix=app:&timeout=2s`, `memcached:///run/memcached.sock`
 
-    The keys of the query are the keyword options of the store's class. Sizes and durations may carry a unit; `%`
-    escapes any character.
+    The keys of the query are the keyword options of the store's class; `timeout` of a server is how long to wait for a
+    connection and for an answer. Sizes and durations may carry a unit; `%` escapes any character.
 
     Raises ConfigurationError for an unknown scheme, an unknown key or a wrong value, naming the nearest real one, and
     whatever the store's constructor raises.
@@ -83,9 +96,16 @@ def _sqlite(place: str, options: dict[str, Any]) -> Store:
     return SQLiteStore(unquote(place[1:], errors="surrogateescape"), **options)
 
 
+_OF_A_SERVER: dict[str, Callable[[str], Any]] = {"prefix": str, "timeout": time_limit}
 _SCHEMES: dict[str, tuple[Callable[[str, dict[str, Any]], Store], dict[str, Callable[[str], Any]]]] = {
     "memory": (_memory, {"max_bytes": parse_size, "when_full": _when_full}),
     "sqlite": (_sqlite, {"prefix": str, "timeout": parse_duration}),
+    "redis": (open_redis, _OF_A_SERVER),
+    "rediss": (partial(open_redis, tls=True), {**_OF_A_SERVER, "ssl_ca_certs": str}),
+    "redis+unix": (open_redis_socket, {**_OF_A_SERVER, "db": database_number}),
+    "redis+cluster": (open_redis_cluster, _OF_A_SERVER),
+    "rediss+cluster": (partial(open_redis_cluster, tls=True), {**_OF_A_SERVER, "ssl_ca_certs": str}),
+    "memcached": (open_memcached, _OF_A_SERVER),
 }
 
 
