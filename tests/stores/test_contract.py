@@ -1,11 +1,12 @@
 """Every store, run through the contract that we ship."""
 
 from functools import partial
+from time import monotonic
 
 import pytest
 
 from middleware.stores import Clearable, MemoryStore, Purgeable, SQLiteStore, Store
-from middleware.testing.stores import SharedStoreContract, StoreContract
+from middleware.testing.stores import ServerClockContract, SharedStoreContract, StoreContract
 
 
 class TestMemoryStore(StoreContract):
@@ -16,6 +17,22 @@ class TestMemoryStore(StoreContract):
 class TestMemoryStoreThatRefuses(StoreContract):
     def make_store(self, clock):
         return MemoryStore(clock=clock, when_full="refuse")
+
+
+class TestMemoryStoreAsAServerHasIt(ServerClockContract, StoreContract):
+    def make_store(self, clock):
+        self.passed = 0.0
+        return MemoryStore(clock=self.now)
+
+    def now(self):
+        return monotonic() + self.passed
+
+    def time_left(self, store, key):
+        expires = store._entries[key].expires
+        return None if expires is None else expires - self.now()
+
+    def age(self, seconds):
+        self.passed += seconds
 
 
 class TestSQLiteStore(StoreContract):
@@ -68,3 +85,28 @@ def test_a_store_that_does_not_keep_the_contract_fails_it():
 def test_a_suite_without_a_store_says_what_it_needs():
     with pytest.raises(TypeError, match=r"make_store\(clock\)"):
         StoreContract().test_what_was_set_is_there()
+    with pytest.raises(TypeError, match=r"make_store\(clock\)"):
+        ServerClockContract().test_a_refused_verb_leaves_what_the_server_says()
+
+    class Suite(ServerClockContract, StoreContract):
+        def make_store(self, clock):
+            return MemoryStore()
+
+    with pytest.raises(TypeError, match=r"time_left\(store, key\)"):
+        Suite().test_a_refused_verb_leaves_what_the_server_says()
+    with pytest.raises(TypeError, match=r"age\(seconds\)"):
+        Suite().test_an_entry_without_a_time_to_live_stays()
+
+
+def test_a_server_that_keeps_entries_for_too_long_fails_the_contract():
+    class Generous(MemoryStore):
+        def add(self, key, value, ttl=None):
+            return super().add(key, value, ttl and ttl + 5)
+
+    class Suite(TestMemoryStoreAsAServerHasIt):
+        def make_store(self, clock):
+            super().make_store(clock)
+            return Generous(clock=self.now)
+
+    with pytest.raises(AssertionError, match="add with"):
+        Suite().test_the_server_says_the_time_to_live_that_each_verb_named()

@@ -256,6 +256,19 @@ def test_forks_beside_threads_that_write_lose_nothing(tmp_path, redis_cluster, k
             forks_beside_threads(store)
 
 
+@needs_fork
+def test_a_fork_waits_for_a_call_without_an_answer_and_no_longer():
+    with Silent() as silent, RedisStore(redis.Redis(port=silent.port, socket_timeout=0.5)) as store:
+        asking = threading.Thread(target=lambda: answers(store, ["key"]))
+        asking.start()
+        wait_until(lambda: silent.accepted == 1)
+        with forked() as child:
+            if child:
+                with pytest.raises(StoreError, match="overloaded"):
+                    store.get("key")
+        asking.join()
+
+
 def forks_beside_threads(store):
     """Count in two threads and ten children at once."""
     store.set("counter", b"0")

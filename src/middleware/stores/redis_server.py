@@ -47,7 +47,6 @@ def server_of(client: Any) -> Server | Cluster:
     """What to ask through this client. TypeError or ConfigurationError where it is unfit."""
     redis = imported()
     if isinstance(client, redis.RedisCluster):
-        _check_cluster(client)
         return Cluster(lambda: client, ours=False)
     if isinstance(client, redis.Redis) and not isinstance(client, redis.client.Pipeline):
         return Server(client)
@@ -199,7 +198,7 @@ class Cluster:
         self._closed = False
         self._gate = Gate(self._begin_in_child, patience=_PATIENCE)
         if not ours:
-            self._client = make()
+            self._client = _checked_cluster(make())
 
     @property
     def place(self) -> str:
@@ -247,15 +246,14 @@ class Cluster:
         if self._closed:
             raise StoreError(f"this RedisStore is closed: {self.place}")
         if self._client is None:
-            import redis
-
-            with self._making:
+            # While the cluster is down each caller in turn tries to reach it: nobody queues for long.
+            if not self._making.acquire(timeout=_PATIENCE):
+                raise StoreError(f"{self.place}: other threads could not reach it either. Look whether it runs")
+            try:
                 if self._client is None:
-                    client = self._make()
-                    if not isinstance(client, redis.RedisCluster):
-                        raise TypeError(f"RedisStore takes a function that makes a RedisCluster, not {client!r}")
-                    _check_cluster(client)
-                    self._client = client
+                    self._client = _checked_cluster(self._make())
+            finally:
+                self._making.release()
         return self._client
 
     @contextmanager
@@ -269,7 +267,9 @@ class Cluster:
         self._making = Lock()  # the pools of the client's nodes notice the fork themselves
 
 
-def _check_cluster(client: Any) -> None:
+def _checked_cluster(client: Any) -> Any:
+    if not isinstance(client, imported().RedisCluster):
+        raise TypeError(f"RedisStore takes a function that makes a RedisCluster, not {client!r}")
     if client.read_from_replicas or getattr(client, "load_balancing_strategy", None):
         raise ConfigurationError(
             "this client reads from replicas, which do not know yet what was written last: "
@@ -280,6 +280,7 @@ def _check_cluster(client: Any) -> None:
         raise ConfigurationError("this client answers from a cache of its own: make it without cache and cache_config")
     _check_settings(pool.connection_kwargs)
     _check_timeout(pool.connection_class(**pool.connection_kwargs).socket_timeout)
+    return client
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
