@@ -155,11 +155,12 @@ def test_a_server_is_used_over_tls_and_refused_without_its_authority(tmp_path):
         "auth-clients": "no",
     }
     tls = [text for name, value in options.items() for text in (f"--tls-{name}", str(value))]
-    with RedisServer(tmp_path / "redis", *tls):
+    with RedisServer(tmp_path / "redis", *tls) as server:
         address = f"localhost:{port}"
         with open_store(f"rediss://{address}?ssl_ca_certs={certificate}") as store:
             store.set("key", b"value")
-            assert store.get("key") == b"value"
+            assert [store.get("key") for _ in range(3)] == [b"value"] * 3
+            assert server.clients() == 1
         for url in (f"rediss://{address}", f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"):
             with open_store(url) as store, pytest.raises(StoreError, match="certificate"):
                 store.get("key")

@@ -81,7 +81,7 @@ class Server:
         self.place = _place(pool, settings)
         self._client = client  # a sentinel's connections ask its pool where the primary is
         self._make = partial(pool.connection_class, **settings, retry=Retry(NoBackoff(), 0))
-        self._limit: int = pool.max_connections
+        self._limit: int = getattr(pool, "max_connections", 2**31)
         self._wait: float | None = getattr(pool, "timeout", 0)  # only a BlockingConnectionPool has one
         timeout = self._make().socket_timeout
         _check_timeout(timeout)
@@ -269,7 +269,7 @@ class Cluster:
 
 def _checked_cluster(client: Any) -> Any:
     if not isinstance(client, imported().RedisCluster):
-        raise TypeError(f"RedisStore takes a function that makes a RedisCluster, not {client!r}")
+        raise TypeError(f"RedisStore takes a function that makes a RedisCluster, not {type(client).__name__}")
     if client.read_from_replicas or getattr(client, "load_balancing_strategy", None):
         raise ConfigurationError(
             "this client reads from replicas, which do not know yet what was written last: "

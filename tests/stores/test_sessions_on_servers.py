@@ -1,0 +1,132 @@
+"""Sessions on real servers: nothing lost, no log-out undone, an outage that is an answer."""
+
+import threading
+from functools import partial
+
+import pytest
+from servers.network import Silent
+from servers.redis_servers import RedisServer
+from sessions.kit import Site, everything, put
+from stores.session_writer import ROUNDS, layer_on, write
+
+from middleware.stores import MemoryStore, open_store
+from middleware.testing.crowds import PROCESSES, in_processes
+
+pytestmark = pytest.mark.slow
+WORKERS = 8
+
+
+@pytest.fixture(params=["redis", "cluster", "memcached"])
+def url(request, redis_server, redis_cluster, memcached):
+    for server in (redis_server, *redis_cluster.nodes):
+        server.ask("FLUSHALL")
+    memcached.ask("flush_all")
+    return {"redis": redis_server.url(), "cluster": redis_cluster.url(), "memcached": memcached.url()}[request.param]
+
+
+@pytest.fixture
+def store(url):
+    with open_store(url) as store:
+        yield store
+
+
+def kept_session(layer):
+    """The cookie of a session that is kept."""
+    session = layer.open()
+    session["begun"] = True
+    (line,) = session.save()
+    return line.partition(";")[0]
+
+
+def test_threads_that_write_keys_of_their_own_and_count_lose_nothing(store):
+    layer = layer_on(store)
+    cookie = kept_session(layer)
+    barrier = threading.Barrier(WORKERS)
+    numbers = []
+    errors = []
+
+    def work(number):
+        try:
+            for turn in range(ROUNDS):
+                barrier.wait()
+                session = layer.open(cookie)
+                len(session)  # loaded, all at once
+                barrier.wait()
+                session[f"{number} {turn}"] = turn
+                session.save()
+                numbers.append(layer.open(cookie).increment("count"))
+        except BaseException as error:
+            barrier.abort()
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(numbers) == list(range(1, WORKERS * ROUNDS + 1))
+    assert len(layer.open(cookie)) == WORKERS * ROUNDS + 2
+
+
+def test_processes_that_write_keys_of_their_own_and_count_lose_nothing(url, store):
+    layer = layer_on(store)
+    cookie = kept_session(layer)
+    numbers = in_processes(partial(write, cookie), partial(open_store, url))
+    assert sorted(number for own in numbers for number in own) == list(range(1, PROCESSES * ROUNDS + 1))
+    assert len(layer.open(cookie)) == PROCESSES * ROUNDS + 2
+
+
+@pytest.mark.parametrize("late", [put(late=1), everything, lambda session: session.rotate()])
+def test_a_late_request_does_not_undo_a_log_out(store, late):
+    visitor = Site(store=store).visitor()
+    visitor(put(user="ann"))
+    cookie = visitor.cookie
+
+    def slow(session):
+        everything(session)
+        visitor.twin()(lambda session: session.invalidate())
+        return late(session)
+
+    assert visitor.twin()(slow).code == 200
+    assert visitor(everything).text == "{}"
+    assert visitor.site.ask(everything, cookie).text == "{}"
+
+
+def test_a_read_is_one_round_trip_and_a_write_are_two(redis_server):
+    def asked():
+        stats = redis_server.ask("INFO", "commandstats")
+        return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("get", "set", "evalsha", "del"))
+
+    with open_store(redis_server.url()) as store:
+        visitor = Site(store=store).visitor()
+        visitor(put(a=1))
+        visitor(put(a=2))
+        redis_server.ask("CONFIG", "RESETSTAT")
+        assert visitor(everything).text == "{'a': 2}"
+        assert asked() == 1
+        redis_server.ask("CONFIG", "RESETSTAT")
+        visitor(put(a=3))
+        assert asked() == 2 + 2  # GET and EVALSHA; what the script itself does is counted too
+
+
+def test_an_outage_is_an_answer_and_the_session_outlives_it(tmp_path):
+    server = RedisServer(tmp_path, "--appendonly", "yes", "--appendfsync", "always")
+    with server, open_store(server.url()) as store:
+        visitor = Site(store=store).visitor()
+        visitor(put(user="ann"))
+        server.kill()
+        assert visitor(lambda session: "untouched").code == 200
+        for use in (everything, put(a=1), lambda session: session.invalidate()):
+            answer = visitor(use)
+            assert (answer.code, answer.all("Set-Cookie")) == (503, [])
+            assert answer.header("Retry-After")
+        server.start()
+        assert visitor(everything).text == "{'user': 'ann'}"
+
+
+def test_an_address_that_never_answers_is_an_outage():
+    with Silent() as silent, open_store(f"redis://127.0.0.1:{silent.port}?timeout=200ms") as store:
+        answer = Site(store=store).ask(everything, kept_session(layer_on(MemoryStore())))
+        assert (answer.code, answer.all("Set-Cookie")) == (503, [])
+        assert silent.accepted == 1
