@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.method import BATCH, measure, table
+from benchmarks.redis_server import redis_server
 
 
 def main() -> None:
@@ -22,12 +23,12 @@ def main() -> None:
     warnings.simplefilter("ignore")  # the peers' own
     from benchmarks import access_log, cold_start, kernel, logins, pages, sessions, stack, tokens
 
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, redis_server(Path(directory)) as redis_port:
         there = Path(directory)
         rows = [
             *kernel.rows(),
             *tokens.rows(),
-            *sessions.rows(),
+            *sessions.rows(redis_port),
             *access_log.rows(there),
             *logins.rows(),
             *pages.rows(),
