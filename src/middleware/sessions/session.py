@@ -207,7 +207,7 @@ class Session(Tracked):
     def remember(self, days: float) -> None:
         """Let the session live for so many days, over the end of the browser and without an idle timeout: 400 at most.
 
-        0 makes it a session again that goes with the browser. Its cookie gets a Max-Age.
+        Its cookie gets a Max-Age. 0 makes it a session again that goes with the browser and has its usual lifetime.
         """
         if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MOST_DAYS:
             raise ValueError(f"days is a number from 0 to {MOST_DAYS}, not {days!r}")
@@ -219,7 +219,7 @@ class Session(Tracked):
     def require_fresh(self, seconds: float) -> None:
         """Raise ReauthenticationRequired where the user has not logged in within the last `seconds`."""
         at = self.authenticated_at
-        if at is None or not 0 <= self._place.terms.clock() - at < seconds:
+        if at is None or not abs(self._place.terms.clock() - at) < seconds:  # the clocks of two machines may differ
             raise ReauthenticationRequired(
                 f"the last login is not within {seconds:g} seconds: ask for the password, then call session.login()"
             )
@@ -228,7 +228,7 @@ class Session(Tracked):
 
     @property
     def users(self) -> UserSessions | Revocations:
-        """The sessions of every user, to list and end them: `session.users.list(session.user)`."""
+        """The sessions of every user, to list and end them: `session.users.sessions_of(session.user)`."""
         return self._place.users(self._tell)
 
     @property

@@ -41,6 +41,7 @@ class StoredRecord:
     unsaved = False
     ended = False
     _tells_again = False  # the browser is told the id that it has, for the cookie lives to another day
+    _until: float | None = None  # what this request has said by `remember`
     _basis: Stamped | None = None  # what `data` was before this request changed it; if that is held, no merge is needed
     _altered: Content | None = None  # what was put in the place of what was held, at the latest attempt
     _altered_basis = False  # whether that was the basis
@@ -202,6 +203,7 @@ class StoredRecord:
     # Life
 
     def remember(self, until: float) -> None:
+        self._until = until
         self.times = self.times._replace(until=until)
         if self._is_kept and self._change(_all):
             self._tells_again = True
@@ -224,11 +226,11 @@ class StoredRecord:
         if self._is_kept and self._move(taken_along, "login"):
             return True
         lost = self.dropped
-        until = self.times.until
+        until = self._until
         if lost:
             self._begin_anew()
         self.marks = marks
-        self.times = Times(self._now, self._now, self._now, self._now, until)
+        self.times = Times(self._now, self._now, self._now, self._now, until or 0.0)
         self._create(self._text({}, _NO_MESSAGES, marks))
         self._basis = self._cell.held
         self._tell("login", self.id, user=user)
@@ -256,6 +258,7 @@ class StoredRecord:
         self._basis = None
         self.is_new = True
         self.dropped = self.typed = self.unsaved = False
+        self._until = None
         self.data, self.messages, self.marks = _nothing()
         self.times = _from_now(self._now)
 
@@ -287,13 +290,18 @@ class StoredRecord:
     def _seen(self, held: Stamped) -> Times:
         """The times of what is put in its place: this request has used it."""
         created, authenticated, issued, last_seen, _ = held.times
+        until = self._until_of(held)
         now = self._now
         # A request that began later may have been here, but a time that was to come already was a wrong clock's.
         if not self.times.last_seen <= now < last_seen:
             last_seen = now
         if self._sessions.terms.renews_cookie and self._cell.timeouts.is_due(self.times, now):
             self._tells_again = True
-        return Times(created, authenticated, issued, last_seen, self.times.until)
+            self.times = self.times._replace(until=until)
+        return Times(created, authenticated, issued, last_seen, until)
+
+    def _until_of(self, held: Stamped) -> float:
+        return held.times.until if self._until is None else self._until
 
     def _put(self, alter: Alter, times: Callable[[Stamped], Times]) -> Callable[[Stamped], tuple[Times, bytes]]:
         """What a cell puts in the place of what it holds."""
@@ -320,7 +328,7 @@ class StoredRecord:
 
         def times(held: Stamped) -> Times:
             since = now if event == "login" else held.times.authenticated
-            return Times(held.times.created, since, now, now, self.times.until)
+            return Times(held.times.created, since, now, now, self._until_of(held))
 
         owner = _owner(alter({}, [], self.marks)[2])
         try:

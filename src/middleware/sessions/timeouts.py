@@ -96,7 +96,7 @@ class Timeouts:
         """
         created, authenticated, _, last_seen, until = times
         if until:
-            return not 0 < until - now <= LONGEST_LIFE
+            return not 0 < until - now < LONGEST_LIFE + self.idle
         idle, lifetime = self.idle, self.lifetime
         return not (-idle < now - last_seen < idle and -lifetime < now - (authenticated or created) < lifetime)
 
@@ -121,9 +121,9 @@ class Timeouts:
         return times.until or min(times.last_seen + self.idle, self.end(times))
 
     def seconds_left(self, times: Times, now: float) -> float:
-        """How long a session that is used now lives on if nobody uses it."""
+        """How long a session that is used now lives on if nobody uses it; a second at least, as stores ask for."""
         created, authenticated, _, _, until = times
-        return until - now if until else min(self.idle, (authenticated or created) + self.lifetime - now)
+        return max(until - now if until else min(self.idle, (authenticated or created) + self.lifetime - now), 1.0)
 
 
 def _is_duration(value: object) -> bool:
