@@ -42,6 +42,12 @@ class SessionCookie:
             return LARGEST - len(self.name)
         return sum(self._rooms())
 
+    @property
+    def limit(self) -> str:
+        """How much has room, in words."""
+        most = len(self.name) + self.room
+        return f"browsers keep {most}" if self.most == 1 else f"in {self.most} cookies there is room for {most}"
+
     def values(self, field: str, most: int) -> list[str]:
         """The values that a Cookie field has for it, without a pair of quotes round them; the first `most`."""
         values = values_of(field, self.name, most)

@@ -93,6 +93,8 @@ class SessionMiddleware:
         clock: Callable[[], float] = time.time,
     ) -> None:
         _check_place(store, secret, seal, chunks, revocations)
+        if store is None and max_sessions is not None:
+            raise ConfigurationError("max_sessions= needs store=: nobody counts the sessions that are kept in cookies")
         if not isinstance(cookie, CookieOptions):
             raise ConfigurationError(
                 f'cookie= is a CookieOptions("name", ...) with the cookie\'s name and attributes, not {cookie!r}'

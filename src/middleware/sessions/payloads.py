@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from middleware.sessions import records
 from middleware.sessions.codec import content, content_of, decoded, encoded
 from middleware.sessions.timeouts import Times
 
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
 
     Content = tuple[dict[str, Any], Messages, dict[str, Any]]  # data, flash messages, marks
 
-_ANY_ID = "0" * 32
+_ID_BYTES = 16
+_ANY_ID = "0" * 2 * _ID_BYTES
 
 
 def new_identifier() -> str:
     """An id, by which a session can be revoked: it opens nothing."""
-    return os.urandom(16).hex()
+    return os.urandom(_ID_BYTES).hex()
 
 
 def id_of(identifier: str) -> str:
     """The id in hashed form."""
     return hashlib.sha256(identifier.encode()).hexdigest()
+
+
+def successor_of(identifier: str, nonce: bytes) -> str:
+    """The id that follows this one in a renewal, for every request that finds the nonce."""
+    return records.successor_of(identifier, nonce)[: 2 * _ID_BYTES]
+
+
+def secret_of(identifier: str, purpose: str) -> str:
+    """A text that follows from the id, and from which nothing follows. (128 bits, as `csrf.new_secret`.)"""
+    return hashlib.blake2b(identifier.encode(), digest_size=16, person=purpose.encode()).hexdigest()
 
 
 def made(identifier: str, times: Times, parts: Content, *, typed: bool) -> bytes:
@@ -42,6 +54,7 @@ def opened(payload: bytes, last_seen: float) -> tuple[str, Times, Content]:
     identifier, stated, *parts = decoded(payload)
     if type(identifier) is not str:
         raise ValueError("no id")
+    bytes.fromhex(identifier)  # a ValueError for what is no id
     return identifier, _times_of(stated, last_seen), content_of(parts)
 
 

@@ -316,6 +316,7 @@ class Session(Tracked):
         try:
             for key in self._place.terms.rotate_on:
                 if key in changes.before and not record.is_new:
+                    record.check_size(self._loaded(), self._waiting())  # while the old id is still good
                     record.rotate(forget=("csrf",))
                     break
             merged = record.save(self._loaded(), changes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from middleware.sessions.terms import Terms
 
 _SIGNATURE = len(".") + 6 + len(".") + 43  # the time, and HMAC-SHA256, as text
-_SEAL = 45  # nonce, time and tag of AES-GCM, as text
+_SEAL = 44  # nonce, time and tag of AES-GCM, as text
 
 
 class SignedSessions:
@@ -65,7 +65,12 @@ class SignedSessions:
         if self.terms.timeouts.is_over(times, now):
             tell("expired", id_of(identifier))
             return None
-        if self.revocations.store and self.revocations.have_ended(id_of(identifier), content[2].get("user"), times):
+        if self.revocations.store is None:
+            return SignedRecord(self, now, tell, identifier, token[0], content, times)
+        current = self.revocations.current(identifier, times, content[2].get("user"), sent=True)
+        if current is None:
             tell("stale_id", id_of(identifier))
             return None
-        return SignedRecord(self, now, tell, identifier, token[0], content, times)
+        record = SignedRecord(self, now, tell, current[0], token[0], content, current[1])
+        record.is_known = current[0] == identifier
+        return record

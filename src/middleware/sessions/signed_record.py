@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.errors import ConfigurationError, SessionTooLarge
+from middleware.errors import ConfigurationError, SessionTooLarge, StoreError
 from middleware.operators import say_once
 from middleware.sessions import payloads
 from middleware.sessions.codec import encoded, encoded_value, is_typed, largest
@@ -22,7 +22,7 @@ _HEAD = len(encoded("0" * 32, 1234567890, {})) - len(encoded({}))
 
 
 class SignedRecord:
-    """As `place.Record` says. New and empty until `load`."""
+    """As `place.Record` says. New and empty without the parts of a content."""
 
     encoded_value = staticmethod(encoded_value)
     available = True
@@ -33,6 +33,8 @@ class SignedRecord:
     typed = False
     unsaved = False
     cookie: str | None = None
+    is_known = True  # the browser has this id in its cookie
+    _until: float | None = None  # what this request has said by `remember`
     data: dict[str, Any]
     messages: Messages
     marks: dict[str, Any]
@@ -74,17 +76,18 @@ class SignedRecord:
     # Content
 
     def check_size(self, data: dict[str, Any], messages: Messages) -> int:
-        size = len(self._made(data, messages))
-        self._refuse_above((size * 4 + 2) // 3 + self._sessions.extra, data, messages)
-        return size - _HEAD
+        size = self._size(self.times, data, messages)
+        self._refuse_above(size, data, messages)
+        return (size - self._sessions.extra) * 3 // 4 - _HEAD
 
     def save(self, data: dict[str, Any], changes: Changes) -> None:
+        if self._is_ended_meanwhile():
+            if changes:
+                self._tell("late_write_dropped", self.id, keys=changes.names)
+            return
         if changes.left and (dropped := changes.dropped(self.messages)):
             self._tell("flash_dropped", self.id, count=dropped)
         messages = changes.messages(self.messages)
-        if self._is_ended_meanwhile():
-            self._tell("late_write_dropped", self.id, keys=changes.names)
-            return
         had_id = bool(self._identifier)
         self._seal(data, messages)
         self.messages = messages
@@ -97,7 +100,9 @@ class SignedRecord:
 
     def settle(self, name: str, value: str) -> str:
         if name not in self.marks:
-            self.marks = {name: value, **self.marks}
+            # Of an id follows the same value for each of two requests that are the first to ask.
+            known = payloads.secret_of(self._identifier, name) if self._identifier else value
+            self.marks = {name: known, **self.marks}
             self.unsaved = True
         return str(self.marks[name])
 
@@ -115,47 +120,56 @@ class SignedRecord:
         timeouts = self._sessions.terms.timeouts
         if not self._identifier or self.dropped:
             return
-        renews = timeouts.needs_new_id(self.times, self._now)
-        is_due = self.cookie is None and timeouts.is_due(self.times, self._now)
-        if not (renews or is_due) or self._is_ended_meanwhile():
+        is_due = not self.is_known or timeouts.is_due(self.times, self._now)
+        if not timeouts.needs_new_id(self.times, self._now) and (self.cookie is not None or not is_due):
             return
-        if renews:
-            self._sessions.revocations.revoke(self.id or "", self.times, grace=timeouts.grace)
-            self._identifier = payloads.new_identifier()
-            self.times = self.times._replace(issued=self._now)
-            self._tell("renewed", self.id, user=self.marks.get("user"))
-        self._seal(*self._as_kept())
+        data, messages = self._as_kept()
+        try:
+            if not self._is_ended_meanwhile() and timeouts.needs_new_id(self.times, self._now):
+                size = self._size(self.times._replace(issued=self._now), data, messages)
+                is_due = (size <= self._sessions.cookie.room and self._renew()) or is_due
+        except StoreError:  # the session is as it was, and the next request tries again
+            return
+        if not self.dropped and (is_due or self.cookie is not None):
+            self._seal(data, messages)
 
     # Life
 
     def remember(self, until: float) -> None:
+        if self._identifier and not self._is_ended_meanwhile():
+            data, messages = self._as_kept()
+            times = self.times._replace(issued=self._now, until=until)
+            self._refuse_above(self._size(times, data, messages), data, messages)
+            # What ends a session is kept as long as its cookie is good: one that is good for longer has another id.
+            while self.is_known and self._sessions.revocations.store is not None and not self._renew():
+                if self.dropped:
+                    return
+            self.times = self.times._replace(until=until)
+            self._seal(data, messages)
+        self._until = until
         self.times = self.times._replace(until=until)
-        self.unsaved = bool(self._identifier)
 
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
         if self._identifier and not self._is_ended_meanwhile():
-            self._end_this()
-            self._identifier = payloads.new_identifier()
-            self.times = self.times._replace(issued=self._now)
-            self.marks = {name: mark for name, mark in self.marks.items() if name not in forget}
-            self._tell("rotated", self.id, user=self.marks.get("user"))
-            self._seal(*self._as_kept())
+            times = self.times._replace(issued=max(self._sessions.terms.clock(), self.times.issued))
+            marks = {name: mark for name, mark in self.marks.items() if name not in forget}
+            if self._give_new_id(times, marks, *self._as_kept()):
+                self._tell("rotated", self.id, user=self.marks.get("user"))
 
     def login(self, user: str, label: str, keep: frozenset[str] | None) -> bool:  # noqa: ARG002
-        lost = self._is_ended_meanwhile()
+        now = self._sessions.terms.clock()
+        issued = self._sessions.revocations.login_time(user)
         data, messages = self._as_kept()
-        if lost:
+        kept = data if keep is None else {key: data[key] for key in data if key in keep}
+        created = now if self.is_new else self.times.created
+        times = Times(created, now, issued, self.times.last_seen, self.times.until)
+        goes_on = not self._is_ended_meanwhile() and self._give_new_id(times, {"user": user}, kept, messages)
+        if not goes_on:
+            until = self._until or 0.0
             self._begin_anew()
-            data, messages = {}, []
-        elif self._identifier:
-            self._end_this()
-        self._identifier = payloads.new_identifier()
-        self.marks = {"user": user}
-        created = self._now if self.is_new else self.times.created
-        self.times = Times(created, self._now, self._now, self.times.last_seen, self.times.until)
+            self._give_new_id(Times(now, now, issued, now, until), {"user": user}, {}, [])
         self._tell("login", self.id, user=user)
-        self._seal(data if keep is None else {key: data[key] for key in data if key in keep}, messages)
-        return not lost
+        return goes_on
 
     def end(self) -> None:
         if self._identifier:
@@ -166,29 +180,58 @@ class SignedRecord:
                     "to be final",
                     logger="middleware.sessions",
                 )
-            self._end_this()
             user = self.marks.get("user")
-            self._tell("logout" if user else "ended", self.id, user=user)
+            if self._sessions.revocations.revoke(self._identifier, self.times):
+                self._tell("logout" if user else "ended", self.id, user=user)
         self._begin_anew()
         self.ended = True
         self.cookie = "" if self.had_cookie else None
 
-    def _end_this(self) -> None:
-        self._sessions.revocations.revoke(self.id or "", self.times)
+    def _give_new_id(self, times: Times, marks: dict[str, Any], data: dict[str, Any], messages: Messages) -> bool:
+        """Seal this under another id, and end the old one. False where that was ended meanwhile."""
+        identifier = payloads.new_identifier()
+        payload = self._made(identifier, times, (data, messages, marks))
+        token = self._token(payload, data, messages)
+        revoke = self._sessions.revocations.revoke
+        if self._identifier and not revoke(self._identifier, self.times, successor=identifier):
+            self._drop()
+            return False
+        self._identifier, self.is_known, self._payload, self.cookie = identifier, False, payload, token
+        self.times, self.marks = times, marks
+        return True
+
+    def _renew(self) -> bool:
+        """Give it another id, while the old one serves parallel requests. False where one of them was faster."""
+        successor = self._sessions.revocations.renew(self._identifier, self.times)
+        if successor is None:
+            self._is_ended_meanwhile()
+            return False
+        self._identifier, self.is_known = successor, False
+        self.times = self.times._replace(issued=max(self._sessions.terms.clock(), self.times.issued))
+        self._tell("renewed", self.id, user=self.marks.get("user"))
+        return True
 
     def _is_ended_meanwhile(self) -> bool:
         """Whether the session was ended since it was read: then nothing of it may reach the browser."""
-        if not self.dropped and not self.is_new and self._sessions.revocations.store is not None:
-            self.dropped = self._sessions.revocations.have_ended(self.id or "", self.marks.get("user"), self.times)
-            if self.dropped:
-                self.cookie = None
+        if not self.dropped and not self.is_new:
+            user = self.marks.get("user")
+            current = self._sessions.revocations.current(self._identifier, self.times, user, sent=False)
+            if current is None:
+                self._drop()
+            else:
+                self._identifier, self.times = current
         return self.dropped
+
+    def _drop(self) -> None:
+        self.dropped = True
+        self.cookie = None
 
     def _begin_anew(self) -> None:
         self._identifier = ""
         self._payload = b""
+        self._until = None
         self.is_new = True
-        self.dropped = self.typed = self.unsaved = False
+        self.dropped = self.typed = self.unsaved = self.is_known = False
         self.data, self.messages, self.marks = {}, [], {}
         self.times = Times(self._now, 0.0, self._now, self._now, 0.0)
 
@@ -203,24 +246,31 @@ class SignedRecord:
 
     def _seal(self, data: dict[str, Any], messages: Messages) -> None:
         if not data and not messages and not self.marks:
+            self._identifier, self._payload = "", b""
             self.cookie = "" if self.had_cookie else None
             return
-        if not self._identifier:
-            self._identifier = payloads.new_identifier()
-        self._payload = self._made(data, messages)
-        token = self._sessions.made(self._payload)
-        self._refuse_above(len(token), data, messages)
-        self.cookie = token
+        identifier = self._identifier or payloads.new_identifier()
+        payload = self._made(identifier, self.times, (data, messages, self.marks))
+        self.cookie = self._token(payload, data, messages)
+        self._identifier, self._payload = identifier, payload
 
-    def _made(self, data: dict[str, Any], messages: Messages) -> bytes:
-        typed = self.typed or is_typed(self._payload)
-        return payloads.made(self._identifier, self.times, (data, messages, self.marks), typed=typed)
+    def _token(self, payload: bytes, data: dict[str, Any], messages: Messages) -> str:
+        token = self._sessions.made(payload)
+        self._refuse_above(len(token), data, messages)
+        return token
+
+    def _size(self, times: Times, data: dict[str, Any], messages: Messages) -> int:
+        """The length of the token that would hold this."""
+        payload = self._made(self._identifier, times, (data, messages, self.marks))
+        return (len(payload) * 4 + 2) // 3 + self._sessions.extra
+
+    def _made(self, identifier: str, times: Times, parts: Content) -> bytes:
+        return payloads.made(identifier, times, parts, typed=self.typed or is_typed(self._payload))
 
     def _refuse_above(self, size: int, data: dict[str, Any], messages: Messages) -> None:
         cookie = self._sessions.cookie
         if size > cookie.room:
             raise SessionTooLarge(
-                f"the session's cookie would have {len(cookie.name) + size} bytes of name and value, browsers keep "
-                f"{len(cookie.name) + cookie.room}. Its largest keys: {largest(data, messages)}. Keep less, or use "
-                "store= in place of secret="
+                f"the session's cookie would have {len(cookie.name) + size} bytes of name and value, {cookie.limit}. "
+                f"Its largest keys: {largest(data, messages)}. Keep less, or use store= in place of secret="
             )
