@@ -11,6 +11,7 @@ from middleware.events import Event, emit
 from middleware.headers import restricted_to_private
 from middleware.operators import say_once
 from middleware.sessions.cookie import MOST_CHUNKS, SessionCookie
+from middleware.sessions.late import LateStart
 from middleware.sessions.places import InCookie, InStore, Nowhere
 from middleware.sessions.session import Session
 from middleware.sessions.terms import Terms
@@ -164,6 +165,7 @@ class SessionMiddleware:
             try:
                 lines = session.finish(response.status)
             except StoreError as error:
+                session.failure = None
                 _log(error)
                 out = _unavailable()
                 response.status, response.headers, response.body = out.status, out.headers, out.body
@@ -171,16 +173,28 @@ class SessionMiddleware:
             self._mark(response, session, lines)
 
         try:
-            return forward(self.app, environ, start_response, amend)
+            body = forward(self.app, environ, start_response, amend)
         except StoreError as error:
-            if session.failure is not error:
+            page = self._refuse(error, session, environ, start_response)
+            if page is None:
                 raise
-            session.failure = None  # its traceback leads back to the session
-            _log(error)
-            out = _unavailable()
-            self._mark(out, session, session.cookie_lines())
-            start_response(out.status, out.headers, sys.exc_info())
-            return out.body_for(environ)
+            return page
+        if session.closed:
+            return body
+        return LateStart(body, self._refuse, session, environ, start_response)
+
+    def _refuse(
+        self, error: StoreError, session: Session, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes] | None:
+        """Answer 503 where the store of this session failed: the body. None where it did not, or it is too late."""
+        if session.failure is not error or session.closed:
+            return None
+        session.failure = None  # its traceback leads back to the session
+        _log(error)
+        out = _unavailable()
+        self._mark(out, session, session.cookie_lines())
+        start_response(out.status, out.headers, sys.exc_info())
+        return out.body_for(environ)
 
     def _mark(self, response: Response, session: Session, lines: list[str]) -> None:
         """Tell the browser its cookie's new value, and caches that this answer is for one visitor."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 class AbsentRecord:
     """As `place.Record` says. Whatever would change it raises StoreError; the cookie is left alone."""
 
-    available = False
     ended = typed = unsaved = False
     is_new = True
     cookie: str | None = None

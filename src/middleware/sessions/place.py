@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from middleware.errors import StoreError
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.cookie import SessionCookie
@@ -41,7 +42,10 @@ class Record(Protocol):
     """Whether this request has ended a session."""
 
     @property
-    def available(self) -> bool: ...
+    def error(self) -> StoreError | None:
+        """What every change of it raises, where there is no store to keep one."""
+        ...
+
     @property
     def cookie(self) -> str | None:
         """What the browser must be told: a new value, `""` to forget its cookie, None where it knows already."""

@@ -271,7 +271,7 @@ class Session(Tracked):
     @property
     def available(self) -> bool:
         """False where the store is down and `on_outage` lets the site go on: empty, and every change a StoreError."""
-        return self._asked().available
+        return self._asked().error is None
 
     @property
     def ended(self) -> bool:
@@ -321,7 +321,7 @@ class Session(Tracked):
                     break
             merged = record.save(self._loaded(), changes)
         except StoreError as error:
-            self.failure = error
+            self._fail(error)
             raise
         if not last:
             self._kept(merged)
@@ -369,5 +369,13 @@ class Session(Tracked):
         try:
             return act()
         except StoreError as error:
-            self.failure = error
+            self._fail(error)
             raise
+
+    def _fail(self, error: StoreError) -> None:
+        """Note what the store did not do: uncaught, it becomes a 503."""
+        from middleware.sessions.cell import GaveUp
+
+        self.failure = error
+        if not isinstance(error, GaveUp):
+            self._tell("store_error", self._asked().id, error=str(error))

@@ -25,7 +25,7 @@ class SignedRecord:
     """As `place.Record` says. New and empty without the parts of a content."""
 
     encoded_value = staticmethod(encoded_value)
-    available = True
+    error = None
     had_cookie = True
     is_new = False
     dropped = False  # what this request writes is not kept, and sets no cookie
@@ -128,7 +128,8 @@ class SignedRecord:
             if not self._is_ended_meanwhile() and timeouts.needs_new_id(self.times, self._now):
                 size = self._size(self.times._replace(issued=self._now), data, messages)
                 is_due = (size <= self._sessions.cookie.room and self._renew()) or is_due
-        except StoreError:  # the session is as it was, and the next request tries again
+        except StoreError as error:  # the session is as it was, and the next request tries again
+            self._tell("store_error", self.id, error=str(error))
             return
         if not self.dropped and (is_due or self.cookie is not None):
             self._seal(data, messages)

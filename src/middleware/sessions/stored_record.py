@@ -32,7 +32,7 @@ class StoredRecord:
     """As `place.Record` says. New and empty until `load`."""
 
     encoded_value = staticmethod(encoded_value)
-    available = True
+    error = None
     is_new = True
     sent = ""  # the id that the browser sent, and that opened this session
     had_cookie = False
@@ -197,8 +197,9 @@ class StoredRecord:
                 self._move(_all, "renewed")
             elif timeouts.is_due(held.times, self._now):
                 self._cell.swap(self._seen(held), held.content)
-        except StoreError:  # the session is as it was, and the next request tries again
-            return
+        except StoreError as error:  # the session is as it was, and the next request tries again
+            if not isinstance(error, GaveUp):
+                self._tell("store_error", self.id, error=str(error))
 
     # Life
 

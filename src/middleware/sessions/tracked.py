@@ -128,6 +128,12 @@ class Tracked(Base):
         self.update(other)
         return self
 
+    def pop(self, key: str, /, *default: Any) -> Any:
+        """Delete the key: its value, or the default where it is not there."""
+        if self._asked().error is not None:
+            self._changing(key)
+        return super().pop(key, *default)
+
     # What was changed
 
     def _begin(self, record: Record, *, instead_of: Record | None) -> dict[str, Any]:
@@ -205,8 +211,11 @@ class Tracked(Base):
                 f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
                 "change it before the first chunk"
             )
-        data = self._data
-        return self._load() if data is None else data
+        data = self._loaded()
+        error = self._asked().error
+        if error is not None:
+            raise error
+        return data
 
     def _remember(self, key: str) -> None:
         """Keep how the value of the key was loaded, before anything can change it."""
