@@ -375,60 +375,6 @@ def test_on_https_the_name_for_http_opens_nothing(options):
     )
 
 
-# Caches
-
-
-@pytest.mark.parametrize(
-    ("stated", "set_", "accessed"),
-    [
-        (None, "no-store", "private"),
-        ("no-store", "no-store", "no-store"),
-        ("Private", "Private", "Private"),
-        ("max-age=60", "max-age=60, private", "max-age=60"),
-        ("public, max-age=60", "max-age=60, private", "public, max-age=60"),
-        ("s-maxage=60", "private", "s-maxage=60"),
-    ],
-)
-def test_cache_control_is_ours_only_where_the_application_said_nothing_or_the_cookie_is_set(
-    options, stated, set_, accessed
-):
-    site = Site(headers=[("Cache-Control", stated)] if stated else [], **options)
-    visitor = site.visitor()
-    assert visitor(put(a=1)).header("Cache-Control") == set_
-    assert visitor(everything).header("Cache-Control") == accessed
-    assert visitor(lambda session: None).header("Cache-Control") == stated
-
-
-@pytest.mark.parametrize(
-    ("stated", "merged"),
-    [(None, "Cookie"), ("Accept", "Accept, Cookie"), ("*", "*"), ("cookie", "cookie"), (" Cookie ", " Cookie ")],
-)
-def test_vary_names_the_cookie_once(options, stated, merged):
-    site = Site(headers=[("Vary", stated)] if stated else [], **options)
-    assert site.ask(everything).header("Vary") == merged
-    assert site.ask(put(a=1)).header("Vary") == merged
-    assert site.ask(lambda session: None).header("Vary") == stated
-
-
-@pytest.mark.parametrize("status", ["200 OK", "303 See Other", "304 Not Modified", "404 Not Found", "500 Sorry"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_every_kind_of_answer_tells_caches(options, status, method):
-    site = Site(**options)
-    site.status = status
-    answer = site.ask(everything, REQUEST_METHOD=method)
-    assert (answer.header("Vary"), answer.header("Cache-Control")) == ("Cookie", "private")
-
-
-def test_an_answer_that_only_refreshes_tells_caches(options):
-    clock = Clock()
-    visitor = Site(clock=clock, **options).visitor()
-    visitor(put(a=1))
-    clock.now += 180
-    answer = visitor(everything)
-    assert answer.header("Vary") == "Cookie"
-    assert answer.header("Cache-Control") == ("private" if "store" in options else "no-store")
-
-
 # Among other layers
 
 

@@ -214,7 +214,11 @@ class SessionMiddleware:
         if not states:
             response.headers.append(("Cache-Control", "no-store" if lines else "private"))
         elif lines:
-            response.set("Cache-Control", restricted_to_private(response.get("Cache-Control")))
+            said = response.get("Cache-Control")
+            restricted = restricted_to_private(said)
+            if restricted != said:
+                response.set("Cache-Control", restricted)
+                session._tell("made_private", session.id, said=said)
         if self._clear_site_data and session.ended and response.get("Clear-Site-Data") is None:
             response.headers.append(("Clear-Site-Data", self._clear_site_data))
 
