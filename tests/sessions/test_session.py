@@ -648,33 +648,6 @@ def test_a_flash_message_that_has_no_room_is_refused(text):
 # Construction
 
 
-def test_one_place_to_keep_sessions_is_needed():
-    app = Site.serve
-    with pytest.raises(ConfigurationError, match=r"store=.*secret="):
-        SessionMiddleware(app)
-    with pytest.raises(ConfigurationError, match="not both"):
-        SessionMiddleware(app, store=MemoryStore(), secret=SECRET)
-    with pytest.raises(ConfigurationError, match="python -m middleware secret"):
-        SessionMiddleware(app, secret="short")
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"timeouts": 1800},
-        {"max_bytes": 0},
-        {"max_bytes": 1.5},
-        {"aliases": "beaker.session"},
-        {"cookie": "sid"},
-        {"store": "sqlite:///sessions.db"},
-        {"store": {}},
-    ],
-)
-def test_a_wrong_option_is_an_error_at_construction(wrong):
-    with pytest.raises(ConfigurationError):
-        SessionMiddleware(Site.serve, **{"store": MemoryStore(), **wrong})
-
-
 @pytest.mark.parametrize(
     "wrong",
     [{"idle": 0}, {"idle": "30m"}, {"lifetime": -1}, {"lifetime": float("inf")}, {"grace": True}, {"renew_every": 0}],

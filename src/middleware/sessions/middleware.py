@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 KEY = "middleware.session"
 RETRY_AFTER = 5  # seconds, in the answer while the store is down
 LOGGER = "middleware.sessions"
+CLEARED = (  # W3C Clear-Site-Data, section 3.1, and what browsers have added
+    "cache",
+    "cookies",
+    "storage",
+    "executionContexts",
+    "clientHints",
+    "prefetchCache",
+    "prerenderCache",
+    "*",
+)
 
 
 def get_session(environ: WSGIEnvironment) -> Session:
@@ -100,14 +110,19 @@ class SessionMiddleware:
             raise ConfigurationError(
                 f'cookie= is a CookieOptions("name", ...) with the cookie\'s name and attributes, not {cookie!r}'
             )
-        for name, texts in (("aliases", aliases), ("rotate_on", rotate_on), ("clear_site_data", clear_site_data)):
-            if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-                raise ConfigurationError(f"{name}= is a list of texts, not {texts!r}")
         if on_event is not None and not callable(on_event):
             raise ConfigurationError(f"on_event= is a function of an Event, not {on_event!r}")
+        self._aliases = _texts("aliases", aliases)
+        for alias in self._aliases:
+            if alias.startswith("wsgi."):
+                raise ConfigurationError(f"aliases= cannot hold {alias!r}: the server's own keys begin with wsgi.")
+        kinds = _texts("clear_site_data", clear_site_data)
+        for kind in kinds:
+            if kind not in CLEARED:
+                raise ConfigurationError(f"clear_site_data= is a list of {', '.join(CLEARED)}, and not of {kind!r}")
         terms = Terms(
             timeouts=timeouts,
-            rotate_on=tuple(rotate_on),
+            rotate_on=_texts("rotate_on", rotate_on),
             max_bytes=max_bytes,
             max_sessions=max_sessions,
             when_too_many=when_too_many,
@@ -119,10 +134,9 @@ class SessionMiddleware:
         secrets = () if secret is None else check_secrets(secret)
         kept_in = revocations if store is None else store
         self.app = app
-        self._aliases = tuple(aliases)
         self._on_event = on_event
         self._clock = clock
-        self._clear_site_data = ", ".join(f'"{kind}"' for kind in clear_site_data)
+        self._clear_site_data = ", ".join(f'"{kind}"' for kind in kinds)
         self._in_this_process = kept_in is not None and _is_memory(kept_in)
 
         def place(over: SessionCookie) -> InStore | InCookie:
@@ -246,20 +260,30 @@ def _check_place(
             "secret=... keeps it in a signed cookie"
         )
     if store is not None and secret is not None:
-        raise ConfigurationError("give SessionMiddleware store= or secret=, not both: a stored session needs none")
+        raise ConfigurationError("give SessionMiddleware store= or secret=, not both: a stored session needs no secret")
     for option, given in (("seal", seal), ("chunks", chunks != 1), ("revocations", revocations is not None)):
         if store is not None and given:
-            raise ConfigurationError(f"{option}= is for sessions in a cookie (secret=): a stored session needs none")
+            raise ConfigurationError(f"{option}= is for sessions in a cookie (secret=): leave it out beside store=")
     if not isinstance(seal, bool):
         raise ConfigurationError(f"seal is True or False, not {seal!r}")
     if isinstance(chunks, bool) or not isinstance(chunks, int) or not 1 <= chunks <= MOST_CHUNKS:
         raise ConfigurationError(f"chunks is a number of cookies from 1 to {MOST_CHUNKS}, not {chunks!r}")
     for option, kept_in in (("store", store), ("revocations", revocations)):
+        if isinstance(kept_in, type):
+            raise ConfigurationError(
+                f"{option}= is the class {kept_in.__name__}: pass a store, {kept_in.__name__}(...)"
+            )
         for verb in () if kept_in is None else ("get", "set", "add", "swap", "delete"):
             if not callable(getattr(kept_in, verb, None)):
                 raise ConfigurationError(f"{option}= has no {verb}(): pass a store, such as SQLiteStore(path)")
     if seal:
         check_crypto()
+
+
+def _texts(option: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, list | tuple | set | frozenset) and all(isinstance(text, str) for text in given):
+        return tuple(given)
+    raise ConfigurationError(f"{option}= is a list of texts, not {given!r}")
 
 
 def _over_http(cookie: CookieOptions, chunks: int) -> SessionCookie | None:

@@ -55,6 +55,10 @@ class Terms:
             raise ConfigurationError(f'when_too_many is "end_oldest" or "refuse", not {when_too_many!r}')
         if on_outage not in ("503", "anonymous") and not callable(on_outage):
             raise ConfigurationError(f'on_outage is "503", "anonymous" or a function, not {on_outage!r}')
+        if not isinstance(save_on_error, bool):
+            raise ConfigurationError(f"save_on_error is True or False, not {save_on_error!r}")
+        if not callable(clock):
+            raise ConfigurationError(f"clock is a function that gives the time in seconds since 1970, not {clock!r}")
         self.timeouts = timeouts
         self.rotate_on = rotate_on
         self.max_bytes = max_bytes
