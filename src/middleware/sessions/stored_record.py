@@ -41,6 +41,7 @@ class StoredRecord:
     unsaved = False
     ended = False
     _tells_again = False  # the browser is told the id that it has, for the cookie lives to another day
+    _without_room = 0  # messages that what is being saved drops
     _until: float | None = None  # what this request has said by `remember`
     _basis: Stamped | None = None  # what `data` was before this request changed it; if that is held, no merge is needed
     _altered: Content | None = None  # what was put in the place of what was held, at the latest attempt
@@ -107,8 +108,7 @@ class StoredRecord:
             self._drop(changes.names)
             return None
         messages = changes.messages(self.messages)
-        if changes.left and (dropped := changes.dropped(self.messages)):
-            self._tell("flash_dropped", self.id, count=dropped)
+        self._without_room = changes.dropped(self.messages) if changes.left else 0
         text = self._text(data, messages, self.marks)
         held = self._cell.held
         try:
@@ -126,6 +126,8 @@ class StoredRecord:
         if self.dropped:
             self._drop(changes.names)
             return None
+        if self._without_room:
+            self._tell("flash_dropped", self.id, count=self._without_room)
         self._basis = self._cell.held
         self.messages = messages if merged is None else merged[1]
         self.unsaved = False
@@ -286,6 +288,7 @@ class StoredRecord:
     def _merged(self, changes: Changes, data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
         if overwritten := changes.overwritten(data, encoded_value):
             self._tell("overwritten", self.id, keys=overwritten)
+        self._without_room = changes.dropped(messages) if changes.left else 0
         return changes.merged(data), changes.messages(messages), marks
 
     def _seen(self, held: Stamped) -> Times:
