@@ -81,6 +81,13 @@ def test_clear_deletes_more_than_one_batch(path):
     assert rows(path) == 0
 
 
+@pytest.mark.parametrize(("options", "level"), [({}, 2), ({"durable": True}, 2), ({"durable": False}, 1)])
+def test_a_write_is_on_the_disk_when_it_returns_unless_told_otherwise(path, options, level):
+    with SQLiteStore(path, **options) as store, store._file.connection() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (level,)  # 2: the log is synced at each commit
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 # What is wrong at construction
 
 
@@ -90,7 +97,9 @@ def test_a_database_in_memory_is_refused_in_favour_of_memory_store(memory):
         SQLiteStore(memory)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": -1}, {"prefix": "a\nb"}, {"prefix": "\0"}])
+@pytest.mark.parametrize(
+    "options", [{"timeout": 0}, {"timeout": -1}, {"prefix": "a\nb"}, {"prefix": "\0"}, {"durable": "yes"}]
+)
 def test_a_wrong_option_is_refused_by_its_name(path, options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         SQLiteStore(path, **options)

@@ -29,6 +29,12 @@ def test_three_slashes_mean_a_relative_path(tmp_path, monkeypatch):
         assert repr(store) == f"SQLiteStore({str(tmp_path / 'store one.db')!r}, prefix='a&b')"
 
 
+@pytest.mark.parametrize(("text", "level"), [("no", 1), ("False", 1), ("off", 1), ("yes", 2), ("true", 2), ("1", 2)])
+def test_a_switch_is_yes_or_no(tmp_path, text, level):
+    with open_store(f"sqlite:///{tmp_path}/store.db?durable={text}") as store, store._file.connection() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (level,)
+
+
 def test_four_slashes_mean_an_absolute_path(tmp_path):
     with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         store.set("key", b"value")
@@ -55,7 +61,8 @@ def test_four_slashes_mean_an_absolute_path(tmp_path):
         ("sqlite:///", "four slashes"),
         ("sqlite:///:memory:", "MemoryStore"),
         ("sqlite:///a.db?prefx=a", r"did you mean 'prefix'\?"),
-        ("sqlite:///a.db?clock=1", r"there are prefix, timeout"),
+        ("sqlite:///a.db?clock=1", r"there are prefix, timeout, durable"),
+        ("sqlite:///a.db?durable=maybe", r"durable of a sqlite URL: 'maybe' is not one of yes, no"),
         ("sqlite:///a.db?timeout=soon", r"timeout of a sqlite URL: 'soon' is not a duration"),
         ("sqlite:///a.db?timeout=0", r"timeout must be"),
     ],

@@ -218,7 +218,7 @@ use(open_store("memory://?max_bytes=64MiB"))
 use(RedisStore(redis.Redis(socket_timeout=2)))
 use(RedisStore(lambda: redis.RedisCluster("localhost", 6379), prefix="app:"))
 use(MemcachedStore(PooledClient("localhost", timeout=2, connect_timeout=2), prefix="app:"))
-with SQLiteStore("sessions.db", prefix="sessions", timeout=5.0) as opened:
+with SQLiteStore("sessions.db", prefix="sessions", timeout=5.0, durable=False) as opened:
     use(opened)
 
 

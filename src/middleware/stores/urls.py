@@ -27,7 +27,7 @@ def open_store(url: str) -> Store:
     """The store that a URL names:
 
     - `memory://?max_bytes=64MiB&when_full=refuse`
-    - `sqlite:///relative.db`, `sqlite:////absolute/path.db?prefix=sessions&timeout=5s`
+    - `sqlite:///relative.db`, `sqlite:////absolute/path.db?prefix=sessions&timeout=5s&durable=no`
     - `redis://user:password@host:6379/0?prefix=app:&timeout=2s`, `rediss://` over TLS (`ssl_ca_certs=` names a file),
       `redis+cluster://host:6379,host:6379`, `rediss+cluster://`, `redis+unix:///run/redis/redis.sock?db=0`
     - `memcached://host:11211,host:11211?prefix=app:&timeout=2s`, `memcached:///run/memcached.sock`
@@ -78,6 +78,12 @@ def _when_full(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in _SWITCHES:
+        raise ConfigurationError(f"{text!r} is not one of {', '.join(_SWITCHES)}")
+    return _SWITCHES[text.lower()]
+
+
 def _memory(place: str, options: dict[str, Any]) -> Store:
     from middleware.stores.memory import MemoryStore
 
@@ -96,10 +102,11 @@ def _sqlite(place: str, options: dict[str, Any]) -> Store:
     return SQLiteStore(unquote(place[1:], errors="surrogateescape"), **options)
 
 
+_SWITCHES = {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False, "1": True, "0": False}
 _OF_A_SERVER: dict[str, Callable[[str], Any]] = {"prefix": str, "timeout": time_limit}
 _SCHEMES: dict[str, tuple[Callable[[str, dict[str, Any]], Store], dict[str, Callable[[str], Any]]]] = {
     "memory": (_memory, {"max_bytes": parse_size, "when_full": _when_full}),
-    "sqlite": (_sqlite, {"prefix": str, "timeout": parse_duration}),
+    "sqlite": (_sqlite, {"prefix": str, "timeout": parse_duration, "durable": _switch}),
     "redis": (open_redis, _OF_A_SERVER),
     "rediss": (partial(open_redis, tls=True), {**_OF_A_SERVER, "ssl_ca_certs": str}),
     "redis+unix": (open_redis_socket, {**_OF_A_SERVER, "db": database_number}),
