@@ -54,8 +54,9 @@ $(VENV)/.bench: $(READY)
 
 # The programs that tests ask for the real thing: Debian's packages, where we may install them.
 programs:
-	@missing=; \
-	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs redis-server:redis-server memcached:memcached openssl:openssl; do \
+	@missing=; PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; \
+	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs redis-server:redis-server memcached:memcached openssl:openssl \
+		initdb:postgresql mariadbd:mariadb-server; do \
 		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \

@@ -36,3 +36,21 @@ def program(*names: str) -> str:
     if os.environ.get("REQUIRE_SERVERS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL of the tests' own."""
+    from servers.postgresql import PostgreSQL
+
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """A MariaDB of the tests' own."""
+    from servers.mariadb import MariaDB
+
+    with MariaDB() as server:
+        yield server
