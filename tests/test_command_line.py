@@ -107,6 +107,26 @@ def test_expired_rows_are_purged_on_request(run, tmp_path):
         assert store.get("kept") == b"x"
 
 
+@pytest.mark.slow
+def test_the_table_of_an_sql_store_is_made_on_request_by_a_url_that_no_other_user_can_read(run, postgresql):
+    from middleware import open_store
+
+    url = postgresql.url("postgresql", "?table=by_command")
+    assert run("stores", "purge", "-", stdin=url)[0] == 1
+    assert run("stores", "create", "-", stdin=f"{url}\n") == (0, "ready: by_command\n", "")
+    assert run("stores", "create", url) == (0, "ready: by_command\n", "")
+    with open_store(url) as store:
+        store.set("key", b"value")
+        assert run("stores", "purge", url) == (0, "deleted: 0\n", "")
+        assert store.get("key") == b"value"
+
+
+def test_a_store_without_a_table_has_none_to_make(run, tmp_path):
+    status, out, err = run("stores", "create", f"sqlite:///{tmp_path}/sessions.db")
+    assert (status, out) == (1, "")
+    assert "SQLiteStore has no table to make" in err
+
+
 def test_a_store_that_cannot_be_opened_is_told_in_one_line(run):
     status, out, err = run("stores", "purge", "nonsense://")
     assert (status, out) == (1, "")

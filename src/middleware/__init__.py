@@ -25,6 +25,7 @@ __all__ = [
     "MemoryStore",
     "RedisStore",
     "Response",
+    "SQLStore",
     "SQLiteStore",
     "SessionInfo",
     "SessionLogin",
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.sessions.forms import check_csrf, csrf_input
     from middleware.sessions.users import SessionInfo
-    from middleware.stores import MemcachedStore, MemoryStore, RedisStore, SQLiteStore, Store, open_store
+    from middleware.stores import MemcachedStore, MemoryStore, RedisStore, SQLiteStore, SQLStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
 _ROOMS = {
@@ -87,7 +88,7 @@ _ROOMS = {
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "sessions.forms": ("check_csrf", "csrf_input"),
     "sessions.users": ("SessionInfo",),
-    "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "open_store"),
+    "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

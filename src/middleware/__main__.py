@@ -1,7 +1,7 @@
 """`python -m middleware`: small commands for whoever sets the layers up.
 
-Exit status: 0 done, 1 it could not be done, 2 wrong use. A password is never an argument: every user of the machine can
-read those.
+Exit status: 0 done, 1 it could not be done, 2 wrong use. A password need never be an argument, which every user of the
+machine can read: what may hold one is read from standard input too.
 """
 
 from __future__ import annotations
@@ -54,9 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     stores = commands.add_parser("stores", help="look after a store").add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="command"
     )
-    purge = stores.add_parser("purge", help="delete what has expired")
-    purge.add_argument("url", metavar="URL", help="where the store is, as `open_store` takes it: sqlite:///sessions.db")
-    purge.set_defaults(run=_purge)
+    for name, run, purpose in (
+        ("create", _create, "make the table of an SQL store where it is missing"),
+        ("purge", _purge, "delete what has expired"),
+    ):
+        command = stores.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
+        command.add_argument(
+            "url",
+            metavar="URL",
+            help="where the store is, as `open_store` takes it: sqlite:///sessions.db. - reads it from standard input",
+        )
+        command.set_defaults(run=run)
     return parser
 
 
@@ -95,17 +103,32 @@ def _asked_password() -> str:
     return password
 
 
-def _purge(asked: argparse.Namespace) -> int:
-    from middleware.stores import open_store
+def _create(asked: argparse.Namespace) -> int:
+    with _opened(asked.url) as store:
+        create = getattr(store, "create_table", None)
+        if create is None:
+            print(f"python -m middleware: {type(store).__name__} has no table to make", file=sys.stderr)
+            return 1
+        create()
+        print(f"ready: {store.table.fullname}")
+    return 0
 
-    opened: Any = open_store(asked.url)  # closed at the end, as all that can be named by a URL
-    with opened as store:
+
+def _purge(asked: argparse.Namespace) -> int:
+    with _opened(asked.url) as store:
         purge = getattr(store, "purge", None)
         if purge is None:
             print(f"python -m middleware: {type(store).__name__} deletes what has expired by itself", file=sys.stderr)
             return 1
         print(f"deleted: {purge()}")
     return 0
+
+
+def _opened(url: str) -> Any:
+    """The store, which is closed at the end, as all that can be named by a URL."""
+    from middleware.stores import open_store
+
+    return open_store(sys.stdin.readline().strip() if url == "-" else url)
 
 
 if __name__ == "__main__":

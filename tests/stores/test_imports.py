@@ -11,7 +11,11 @@ HEAVY = {"typing", "dataclasses", "logging", "re", "json", "hashlib", "urllib.pa
     [
         ("from middleware.stores import MemoryStore; MemoryStore()", {*HEAVY, "sqlite3", "contextlib"}),
         ("import middleware.stores.sqlite", {"sqlite3", "typing", "logging", "pathlib"}),
-        ("import middleware.stores.urls", {"sqlite3", "typing", "urllib.parse", "difflib", "redis", "pymemcache"}),
+        (
+            "import middleware.stores.urls",
+            {"sqlite3", "typing", "urllib.parse", "difflib", "redis", "pymemcache", "sqlalchemy"},
+        ),
+        ("import middleware.stores.sql", {"sqlalchemy", "typing", "logging", "urllib.parse"}),
         ("import middleware.stores.redis", {"redis", "typing", "logging", "socket", "urllib.parse"}),
         ("import middleware.stores.memcached", {"pymemcache", "typing", "logging", "socket", "urllib.parse"}),
     ],

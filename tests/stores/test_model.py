@@ -7,8 +7,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import create_engine
 
-from middleware.stores import MemoryStore, SQLiteStore
+from middleware.stores import MemoryStore, SQLiteStore, SQLStore
 from middleware.testing.clock import FakeClock
 
 keys = st.sampled_from(["", "a", "b", "a\0", "\udc80"])
@@ -106,7 +107,23 @@ class SQLiteModel(Model):
         self.folder.cleanup()
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(MemoryModel, 100), (RefusingModel, 100), (SQLiteModel, 25)])
+class SQLModel(Model):
+    def make_store(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.engine = create_engine(f"sqlite:///{self.folder.name}/sql.db")
+        store = SQLStore(self.engine, clock=self.clock)
+        store.create_table()
+        return store
+
+    def teardown(self):
+        super().teardown()
+        self.engine.dispose()
+        self.folder.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("machine", "examples"), [(SQLModel, 25), (MemoryModel, 100), (RefusingModel, 100), (SQLiteModel, 25)]
+)
 def test_a_store_does_what_a_dict_would(machine, examples):
     examples = examples * settings().max_examples // 100  # fewer in `make quick`
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, deadline=None))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import redis
 from pymemcache import PooledClient
+from sqlalchemy import Table, create_engine
 
 import middleware
 from middleware import (
@@ -34,6 +35,7 @@ from middleware import (
     SessionLogin,
     SessionMiddleware,
     SQLiteStore,
+    SQLStore,
     Store,
     StreamSink,
     Timeouts,
@@ -218,6 +220,11 @@ use(open_store("memory://?max_bytes=64MiB"))
 use(RedisStore(redis.Redis(socket_timeout=2)))
 use(RedisStore(lambda: redis.RedisCluster("localhost", 6379), prefix="app:"))
 use(MemcachedStore(PooledClient("localhost", timeout=2, connect_timeout=2), prefix="app:"))
+with SQLStore(create_engine("postgresql+psycopg://db/app"), prefix="app:", table="web.kept") as shared:
+    use(shared)
+    shared.create_table()
+    assert_type(shared.table, Table)
+    assert_type(shared.purge(), int)
 with SQLiteStore("sessions.db", prefix="sessions", timeout=5.0, durable=False) as opened:
     use(opened)
 

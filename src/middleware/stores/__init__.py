@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from middleware.stores.memcached import MemcachedStore
     from middleware.stores.memory import MemoryStore
     from middleware.stores.redis import RedisStore
+    from middleware.stores.sql import SQLStore
     from middleware.stores.sqlite import SQLiteStore
     from middleware.stores.urls import open_store
 
@@ -20,6 +21,7 @@ __all__ = [
     "MemoryStore",
     "Purgeable",
     "RedisStore",
+    "SQLStore",
     "SQLiteStore",
     "Store",
     "open_store",
@@ -31,6 +33,7 @@ _HOMES = {
     "MemoryStore": "memory",
     "Purgeable": "base",
     "RedisStore": "redis",
+    "SQLStore": "sql",
     "SQLiteStore": "sqlite",
     "Store": "base",
     "open_store": "urls",

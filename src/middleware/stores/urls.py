@@ -13,6 +13,7 @@ from middleware.stores.network_urls import (
     open_redis_socket,
     time_limit,
 )
+from middleware.stores.sql_urls import SQL_SCHEMES, open_sql, sql_keys
 from middleware.units import parse_duration, parse_size
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ def open_store(url: str) -> Store:
     - `redis://user:password@host:6379/0?prefix=app:&timeout=2s`, `rediss://` over TLS (`ssl_ca_certs=` names a file),
       `redis+cluster://host:6379,host:6379`, `rediss+cluster://`, `redis+unix:///run/redis/redis.sock?db=0`
     - `memcached://host:11211,host:11211?prefix=app:&timeout=2s`, `memcached:///run/memcached.sock`
+    - `postgresql://user:password@host/database?prefix=app:&table=middleware_store&timeout=5s`, `mysql://`, `mariadb://`,
+      with the driver's own keys too (`sslmode=verify-full`); a driver may be named (`postgresql+psycopg2://`)
 
     The keys of the query are the keyword options of the store's class; `timeout` of a server is how long to wait for a
     connection and for an answer. Sizes and durations may carry a unit; `%` escapes any character.
@@ -41,12 +44,15 @@ def open_store(url: str) -> Store:
     scheme, found, rest = url.partition("://")
     if not found:
         # The text itself stays out of messages: it may hold a password.
-        raise ConfigurationError(f"a store's URL begins with a scheme: {_listed(_SCHEMES)}")
-    if scheme not in _SCHEMES:
-        near = _nearest(scheme, _SCHEMES)
-        raise ConfigurationError(f"unknown store {scheme!r} in its URL, there are {_listed(_SCHEMES)}{near}")
-    opener, keys = _SCHEMES[scheme]
+        raise ConfigurationError(f"a store's URL begins with a scheme: {_listed()}")
     place, _, query = rest.partition("?")
+    if scheme.partition("+")[0] in SQL_SCHEMES:
+        keys = sql_keys(scheme, query)
+        return open_sql(scheme, place, _options(scheme, query, keys))
+    if scheme not in _SCHEMES:
+        near = _nearest(scheme, (*_SCHEMES, *SQL_SCHEMES))
+        raise ConfigurationError(f"unknown store {scheme!r} in its URL, there are {_listed()}{near}")
+    opener, keys = _SCHEMES[scheme]
     return opener(place, _options(scheme, query, keys))
 
 
@@ -116,8 +122,8 @@ _SCHEMES: dict[str, tuple[Callable[[str, dict[str, Any]], Store], dict[str, Call
 }
 
 
-def _listed(schemes: Iterable[str]) -> str:
-    return ", ".join(f"{scheme}://" for scheme in schemes)
+def _listed() -> str:
+    return ", ".join(f"{scheme}://" for scheme in (*_SCHEMES, *SQL_SCHEMES))
 
 
 def _nearest(name: str, real: Iterable[str]) -> str:
