@@ -8,6 +8,7 @@ from servers.network import Silent
 from servers.redis_servers import RedisServer
 from sessions.kit import Site, everything, put
 from stores.session_writer import ROUNDS, layer_on, write
+from stores.sql_kit import DRIVERS, place
 
 from middleware.stores import MemoryStore, open_store
 from middleware.testing.crowds import PROCESSES, in_processes
@@ -16,12 +17,22 @@ pytestmark = pytest.mark.slow
 WORKERS = 8
 
 
-@pytest.fixture(params=["redis", "cluster", "memcached"])
-def url(request, redis_server, redis_cluster, memcached):
+@pytest.fixture(params=["redis", "cluster", "memcached", "postgresql", "mariadb"])
+def url(request):
+    if request.param in DRIVERS:
+        return empty_table(place(request.param, request))
+    names = ("redis_server", "redis_cluster", "memcached")
+    redis_server, redis_cluster, memcached = (request.getfixturevalue(name) for name in names)
     for server in (redis_server, *redis_cluster.nodes):
         server.ask("FLUSHALL")
     memcached.ask("flush_all")
     return {"redis": redis_server.url(), "cluster": redis_cluster.url(), "memcached": memcached.url()}[request.param]
+
+
+def empty_table(database):
+    database.store()
+    database.close()
+    return f"{database.url}?table={database.table}"
 
 
 @pytest.fixture
@@ -69,6 +80,7 @@ def test_threads_that_write_keys_of_their_own_and_count_lose_nothing(store):
     assert len(layer.open(cookie)) == WORKERS * ROUNDS + 2
 
 
+@pytest.mark.parametrize("url", ["redis", "cluster", "memcached"], indirect=True)
 def test_processes_that_write_keys_of_their_own_and_count_lose_nothing(url, store):
     layer = layer_on(store)
     cookie = kept_session(layer)
@@ -122,6 +134,23 @@ def test_an_outage_is_an_answer_and_the_session_outlives_it(tmp_path):
             assert (answer.code, answer.all("Set-Cookie")) == (503, [])
             assert answer.header("Retry-After")
         server.start()
+        assert visitor(everything).text == "{'user': 'ann'}"
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_an_outage_of_a_database_is_an_answer_and_the_session_outlives_it(kind, request):
+    database = place(kind, request)
+    with open_store(empty_table(database)) as store:
+        visitor = Site(store=store).visitor()
+        visitor(put(user="ann"))
+        database.server.kill()
+        try:
+            assert visitor(lambda session: "untouched").code == 200
+            for use in (everything, put(a=1), lambda session: session.invalidate()):
+                answer = visitor(use)
+                assert (answer.code, answer.all("Set-Cookie")) == (503, [])
+        finally:
+            database.server.start()
         assert visitor(everything).text == "{'user': 'ann'}"
 
 
