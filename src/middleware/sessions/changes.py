@@ -57,13 +57,14 @@ class Changes:
 
     def messages(self, waiting: Messages) -> Messages:
         """The messages that wait after this request."""
-        return self._messages(waiting)[-MOST_MESSAGES:] if self.taken or self.left else waiting
+        return self.still_waiting(waiting)[-MOST_MESSAGES:] if self.taken or self.left else waiting
 
     def dropped(self, waiting: Messages) -> int:
         """How many messages there is no room for."""
-        return max(len(self._messages(waiting)) - MOST_MESSAGES, 0)
+        return max(len(self.still_waiting(waiting)) - MOST_MESSAGES, 0)
 
-    def _messages(self, waiting: Messages) -> Messages:
+    def still_waiting(self, waiting: Messages) -> Messages:
+        """Those that were not taken, and then those that were left."""
         kept = list(waiting)
         for message in self.taken:
             if message in kept:

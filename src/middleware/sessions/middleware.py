@@ -161,6 +161,10 @@ class SessionMiddleware:
         """
         return Session(self._https if https else self._http, field, self._teller(None))
 
+    def cookie_name(self, *, https: bool = False) -> str:
+        """What the session's cookie is called: `__Host-id` over https and `id` over http, unless `cookie` says."""
+        return (self._https if https else self._http).cookie.name
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._in_this_process and (environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once")):
             _warn_of_other_processes()
@@ -180,8 +184,7 @@ class SessionMiddleware:
                 lines = session.finish(response.status)
             except StoreError as error:
                 session.failure = None
-                _log(error)
-                out = _unavailable()
+                out = unavailable(error)
                 response.status, response.headers, response.body = out.status, out.headers, out.body
                 lines = session.cookie_lines()
             self._mark(response, session, lines)
@@ -204,8 +207,7 @@ class SessionMiddleware:
         if session.failure is not error or session.closed:
             return None
         session.failure = None  # its traceback leads back to the session
-        _log(error)
-        out = _unavailable()
+        out = unavailable(error)
         self._mark(out, session, session.cookie_lines())
         start_response(out.status, out.headers, sys.exc_info())
         return out.body_for(environ)
@@ -294,8 +296,14 @@ def _over_http(cookie: CookieOptions, chunks: int) -> SessionCookie | None:
         return None
 
 
-def _unavailable() -> Response:
-    """The answer while the store is down. By itself it leaves the cookie alone: the session may be there again soon."""
+def unavailable(error: StoreError) -> Response:
+    """The answer while the store is down, which the operator is told.
+
+    By itself it leaves the cookie alone: the session may be there again soon.
+    """
+    import logging
+
+    logging.getLogger(LOGGER).error("answered 503, for the store of sessions failed: %s", error)
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Retry-After", str(RETRY_AFTER)),
@@ -304,12 +312,6 @@ def _unavailable() -> Response:
     return Response(
         "503 Service Unavailable", headers, [b"Sessions are not available at the moment. Try again soon.\n"]
     )
-
-
-def _log(error: StoreError) -> None:
-    import logging
-
-    logging.getLogger(LOGGER).error("answered 503, for the store of sessions failed: %s", error)
 
 
 def _is_memory(store: Store) -> bool:

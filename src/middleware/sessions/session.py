@@ -68,19 +68,22 @@ class Session(Tracked):
             self._left = before
             raise
 
-    def pop_flash(self) -> list[tuple[str, str]]:
-        """Take the messages that wait, oldest first, as pairs of category and message: each is shown once."""
-        waiting = self.peek_flash()
+    def pop_flash(self, category: str | None = None) -> list[tuple[str, str]]:
+        """Take the messages that wait, oldest first, as pairs of category and message: each is shown once.
+
+        `category`: only those of this one; the others go on waiting.
+        """
+        waiting = self.peek_flash(category)
         if waiting:
             self._changing("flash")
-            self._taken = list(self._asked().messages)
-            self._left = []
+            self._taken = [*self._taken, *(one for one in self._not_taken() if category in (None, one[0]))]
+            self._left = [one for one in self._left if category not in (None, one[0])]
         return waiting
 
-    def peek_flash(self) -> list[tuple[str, str]]:
-        """The messages that wait, which go on waiting."""
+    def peek_flash(self, category: str | None = None) -> list[tuple[str, str]]:
+        """The messages that wait, or those of one category, which go on waiting."""
         self._loaded()
-        return [(category, message) for category, message in self._waiting()]
+        return [(kind, message) for kind, message in self._waiting() if category in (None, kind)]
 
     # Counting, and one at a time
 
@@ -125,6 +128,11 @@ class Session(Tracked):
         self._changing("save()")
         self._keep()
         return self.cookie_lines()
+
+    def revert(self) -> None:
+        """Undo what was changed and is not kept yet. What the methods of this class did at once stays done."""
+        self._changing("revert()")
+        self._take_back()
 
     def changed(self) -> None:
         """Nothing: changes are noticed by themselves. Other libraries have a flag to set, and code that sets it."""

@@ -251,4 +251,7 @@ class Tracked(Base):
                 raise
 
     def _waiting(self) -> Messages:
-        return self._left if self._taken else [*self._asked().messages, *self._left]
+        return [*self._not_taken(), *self._left]
+
+    def _not_taken(self) -> Messages:
+        return Changes({}, {}, self._taken, _NONE).still_waiting(self._asked().messages)
