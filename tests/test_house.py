@@ -133,6 +133,8 @@ def test_a_file_can_be_read_in_one_sitting(path):
         "docs/caching.md",
         "docs/logging.md",
         "docs/pastedeploy.md",
+        "docs/flask.md",
+        "docs/migrating-from-flask-session.md",
         "docs/benchmarks.md",
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_type
 
 import redis
+from flask import Flask
 from pymemcache import PooledClient
 from sqlalchemy import Table, create_engine
 
@@ -68,6 +69,7 @@ from middleware.errors import (
     TooManySessions,
     ValueTooLarge,
 )
+from middleware.integrations.flask import SessionInterface, use_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -272,6 +274,22 @@ class Replaced:
 
 
 layered: WSGIApplication = Banner(Replaced(site), text="hello")
+
+
+# Sessions in frameworks.
+
+
+def in_frameworks(store: Store) -> WSGIApplication:
+    flask_app = Flask("site")
+    layer = use_sessions(flask_app, store=store)
+    assert_type(layer, SessionMiddleware)
+    assert_type(layer.cookie_name(https=True), str)
+    Flask("inside").session_interface = SessionInterface()
+    session = layer.open("id=...")
+    assert_type(session.pop_flash("info"), list[tuple[str, str]])
+    assert_type(session.peek_flash("info"), list[tuple[str, str]])
+    session.revert()
+    return flask_app
 
 
 # What a user may want to hear.
