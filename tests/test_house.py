@@ -135,6 +135,7 @@ def test_a_file_can_be_read_in_one_sitting(path):
         "docs/pastedeploy.md",
         "docs/flask.md",
         "docs/pyramid.md",
+        "docs/migrating-from-beaker.md",
         "docs/migrating-from-flask-session.md",
         "docs/benchmarks.md",
     ],

@@ -23,12 +23,14 @@ from middleware import (
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
 from middleware.errors import ConfigurationError
 from middleware.integrations import pastedeploy
+from middleware.integrations.beaker import BeakerSessions
 from middleware.integrations.conversion import COUNTS, DURATIONS, SIZES, group_of, keys, option_types, readers
 
 loadapp = pytest.importorskip("paste.deploy").loadapp
 
 LAYERS = {
     "session": SessionMiddleware,
+    "beaker": BeakerSessions,
     "cookies": CookieMiddleware,
     "cache": CacheMiddleware,
     "auth": AuthMiddleware,

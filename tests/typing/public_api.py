@@ -69,6 +69,7 @@ from middleware.errors import (
     TooManySessions,
     ValueTooLarge,
 )
+from middleware.integrations.beaker import BeakerSession, BeakerSessions
 from middleware.integrations.flask import SessionInterface, use_sessions
 
 if TYPE_CHECKING:
@@ -289,7 +290,16 @@ def in_frameworks(store: Store) -> WSGIApplication:
     assert_type(session.pop_flash("info"), list[tuple[str, str]])
     assert_type(session.peek_flash("info"), list[tuple[str, str]])
     session.revert()
-    return flask_app
+    return SessionMiddleware(BeakerSessions(site), store=store)
+
+
+def of_beaker(environ: WSGIEnvironment) -> None:
+    session: BeakerSession = environ["beaker.session"]
+    session.save()
+    session.regenerate_id()
+    session.delete()
+    assert_type(session.last_accessed, float | None)
+    assert_type(session.accessed(), bool)
 
 
 # What a user may want to hear.

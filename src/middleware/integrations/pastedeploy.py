@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from middleware.auth import AuthMiddleware
     from middleware.caching import CacheMiddleware
     from middleware.cookies import CookieMiddleware
+    from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
     from middleware.sessions import SessionMiddleware
 
@@ -29,6 +30,14 @@ def session(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_con
     from middleware.sessions import SessionMiddleware
 
     layer: SessionMiddleware = build(SessionMiddleware, app, options=local_conf, where=section("session", global_conf))
+    return layer
+
+
+def beaker(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> BeakerSessions:
+    """`egg:wsgi-middleware#beaker`: `BeakerSessions`, inside of `session`."""
+    from middleware.integrations.beaker import BeakerSessions
+
+    layer: BeakerSessions = build(BeakerSessions, app, options=local_conf, where=section("beaker", global_conf))
     return layer
 
 
