@@ -93,7 +93,7 @@ class Browser:
             headers.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
         answer = ask(self.app, path, method, headers, body, **{**self.environ, **environ})
         for line in answer.all("Set-Cookie"):
-            pair, *attributes = line.split(";")
+            pair, *attributes = line.strip().split(";")
             name, _, value = pair.partition("=")
             if any(attribute.strip().lower() == "max-age=0" for attribute in attributes):
                 self.cookies.pop(name, None)

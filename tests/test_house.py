@@ -134,6 +134,7 @@ def test_a_file_can_be_read_in_one_sitting(path):
         "docs/logging.md",
         "docs/pastedeploy.md",
         "docs/flask.md",
+        "docs/django.md",
         "docs/pyramid.md",
         "docs/migrating-from-beaker.md",
         "docs/migrating-from-flask-session.md",

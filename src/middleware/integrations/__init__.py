@@ -1,1 +1,1 @@
-"""Other people's configuration, translated into constructor calls. Nobody inside the house imports this."""
+"""Other people's frameworks and configuration, on our layers. Nobody inside the house imports this."""
