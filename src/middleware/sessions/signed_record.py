@@ -214,9 +214,9 @@ class SignedRecord:
 
     def _is_ended_meanwhile(self) -> bool:
         """Whether the session was ended since it was read: then nothing of it may reach the browser."""
-        if not self.dropped and not self.is_new:
-            user = self.marks.get("user")
-            current = self._sessions.revocations.current(self._identifier, self.times, user, sent=False)
+        revocations = self._sessions.revocations
+        if not self.dropped and not self.is_new and revocations.store is not None:
+            current = revocations.current(self._identifier, self.times, self.marks.get("user"), sent=False)
             if current is None:
                 self._drop()
             else:

@@ -211,10 +211,12 @@ class Tracked(Base):
                 f"the session is changed ({what!r}) after the head of the answer has left, too late to be kept: "
                 "change it before the first chunk"
             )
-        data = self._loaded()
-        error = self._asked().error
-        if error is not None:
-            raise error
+        data = self._data
+        if data is None:
+            data = self._load()
+        record = self._record
+        if record is not None and record.error is not None:
+            raise record.error
         return data
 
     def _remember(self, key: str) -> None:
