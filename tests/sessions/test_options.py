@@ -52,6 +52,8 @@ WRONG = [
     ({"save_on_error": "no"}, "save_on_error is True or False, not 'no'"),
     ({"on_outage": 503}, 'on_outage is "503", "anonymous" or a function, not 503'),
     ({"on_outage": None}, 'on_outage is "503", "anonymous" or a function, not None'),
+    ({"on_other_browser": "log out"}, 'on_other_browser is "tell", "rotate", "end" or None, not \'log out\''),
+    ({"on_other_browser": True}, "on_other_browser is"),
     ({"on_event": "print"}, "on_event= is a function of an Event, not 'print'"),
     ({"clock": 1700000000}, "clock is a function that gives the time in seconds since 1970, not 1700000000"),
     ({"clock": None}, "clock is a function"),

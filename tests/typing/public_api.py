@@ -171,6 +171,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
     app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)
+    app = SessionMiddleware(app, store=MemoryStore(), on_other_browser="rotate", clear_site_data=["cache"])
     app = SessionMiddleware(app, secret=[secret, secret.encode()], timeouts=Timeouts(idle=900, lifetime=43200))
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
     app = CookieMiddleware(app, secret=secret, seal=True, readable=["theme"], on_bad="raise", on_event=listener)

@@ -73,6 +73,8 @@ class SessionMiddleware:
     `save_on_error` (False): keep changes where the application answers 5xx, too.
     `on_outage`: what a request that needs its session gets while the store is down: "503", or "anonymous" for an empty
     session that cannot be changed, or a function that is given the StoreError and decides between the two.
+    `on_other_browser` (None): what happens where a session comes with another User-Agent than it was given to: an event
+    ("tell"), and also a new id ("rotate") or its end ("end").
     `clear_site_data`: what a browser clears at a log-out, such as ("cache", "storage") (W3C Clear-Site-Data).
     `on_event`: is given an `Event` for each thing that happens to a session; docs/sessions.md lists them.
     `aliases`: further environ keys, such as `beaker.session`. `clock`: the time in seconds since 1970.
@@ -98,6 +100,7 @@ class SessionMiddleware:
         when_too_many: Literal["end_oldest", "refuse"] = "end_oldest",
         save_on_error: bool = False,
         on_outage: Literal["503", "anonymous"] | Callable[[StoreError], Literal["503", "anonymous"]] = "503",
+        on_other_browser: Literal["tell", "rotate", "end"] | None = None,
         clear_site_data: Sequence[str] = (),
         on_event: Callable[[Event], object] | None = None,
         aliases: Sequence[str] = (),
@@ -128,6 +131,7 @@ class SessionMiddleware:
             when_too_many=when_too_many,
             save_on_error=save_on_error,
             on_outage=on_outage,
+            on_other_browser=on_other_browser,
             renews_cookie=cookie.max_age is not None,
             clock=clock,
         )
@@ -136,6 +140,7 @@ class SessionMiddleware:
         self.app = app
         self._on_event = on_event
         self._clock = clock
+        self._binds = on_other_browser is not None
         self._clear_site_data = ", ".join(f'"{kind}"' for kind in kinds)
         self._in_this_process = kept_in is not None and _is_memory(kept_in)
 
@@ -171,6 +176,8 @@ class SessionMiddleware:
         place = self._https if environ.get("wsgi.url_scheme") == "https" else self._http
         tell = _nobody if self._on_event is None else self._teller(environ.get("REMOTE_ADDR"))
         session = environ[KEY] = Session(place, environ.get("HTTP_COOKIE", ""), tell)
+        if self._binds:
+            session.user_agent = environ.get("HTTP_USER_AGENT", "")
         for alias in self._aliases:
             environ[alias] = session
         if "paste.testing_variables" in environ:

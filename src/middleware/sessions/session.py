@@ -41,6 +41,7 @@ class Session(Tracked):
     """
 
     failure: StoreError | None = None
+    user_agent: str | None = None  # of this request, where sessions are bound to it
     _outage: str | None = None  # what `on_outage` said about this request
 
     def __init__(self, place: Place, field: str, tell: Tell) -> None:
@@ -189,6 +190,7 @@ class Session(Tracked):
             for key in [key for key in self._loaded() if key not in keep]:
                 del self._loaded()[key]
                 self._before.pop(key, None)
+        self._ask(lambda: self._bind(record))
 
     def logout(self) -> None:
         """End the session of the user who is logged in: `invalidate()`."""
@@ -352,9 +354,18 @@ class Session(Tracked):
         self.accessed = True
         try:
             record: Record = self._place.open(self._field, self._tell)
+            if self.user_agent is not None:
+                self._bind(record)
         except StoreError as error:
             record = self._without_store(error)
         return self._begin(record, instead_of=None)
+
+    def _bind(self, record: Record) -> None:
+        policy = self._place.terms.on_other_browser
+        if self.user_agent is not None and policy is not None:
+            from middleware.sessions.binding import bind
+
+            bind(record, self.user_agent, policy, self._tell)
 
     def _without_store(self, error: StoreError) -> Record:
         """What `on_outage` wants in the place of a session that cannot be had."""

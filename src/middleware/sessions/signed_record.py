@@ -100,9 +100,9 @@ class SignedRecord:
 
     def settle(self, name: str, value: str) -> str:
         if name not in self.marks:
-            # Of an id follows the same value for each of two requests that are the first to ask.
-            known = payloads.secret_of(self._identifier, name) if self._identifier else value
-            self.marks = {name: known, **self.marks}
+            if name == "csrf" and self._identifier:  # the same for each of two requests that are the first to ask
+                value = payloads.secret_of(self._identifier, name)
+            self.marks = {name: value, **self.marks}
             self.unsaved = True
         return str(self.marks[name])
 

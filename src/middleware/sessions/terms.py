@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from middleware.errors import StoreError
 
+    OtherBrowser = Literal["tell", "rotate", "end"]
     WhenTooMany = Literal["end_oldest", "refuse"]
     Outage = Literal["503", "anonymous"]
     OnOutage = Outage | Callable[[StoreError], Outage]
@@ -24,6 +25,7 @@ class Terms:
         "clock",
         "max_bytes",
         "max_sessions",
+        "on_other_browser",
         "on_outage",
         "renews_cookie",
         "rotate_on",
@@ -42,6 +44,7 @@ class Terms:
         when_too_many: WhenTooMany,
         save_on_error: bool,
         on_outage: OnOutage,
+        on_other_browser: OtherBrowser | None,
         renews_cookie: bool,
         clock: Callable[[], float],
     ) -> None:
@@ -55,6 +58,8 @@ class Terms:
             raise ConfigurationError(f'when_too_many is "end_oldest" or "refuse", not {when_too_many!r}')
         if on_outage not in ("503", "anonymous") and not callable(on_outage):
             raise ConfigurationError(f'on_outage is "503", "anonymous" or a function, not {on_outage!r}')
+        if on_other_browser not in (None, "tell", "rotate", "end"):
+            raise ConfigurationError(f'on_other_browser is "tell", "rotate", "end" or None, not {on_other_browser!r}')
         if not isinstance(save_on_error, bool):
             raise ConfigurationError(f"save_on_error is True or False, not {save_on_error!r}")
         if not callable(clock):
@@ -66,6 +71,7 @@ class Terms:
         self.when_too_many = when_too_many
         self.save_on_error = save_on_error
         self.on_outage = on_outage
+        self.on_other_browser: OtherBrowser | None = on_other_browser
         self.renews_cookie = renews_cookie  # it has a Max-Age, which has to move with last_seen
         self.clock = clock
 
