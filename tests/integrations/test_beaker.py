@@ -1,4 +1,4 @@
-"""`beaker.session` on our sessions: one application written for Beaker, under Beaker and under ours."""
+"""`beaker.session` on our sessions: one application written for Beaker, under Beaker and under ours (S55)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WebTest shows the session of each answer, by `paste.testing_variables`: round a plain application and a pipeline."""
+"""WebTest shows the session of each answer, by `paste.testing_variables` (S56): round an application, in a pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faces for other libraries ask of a session: messages by category, changes undone, cookies by hand."""
+"""What faces for other libraries ask of a session: messages by category (S35), changes undone, cookies (S56)."""
 
 from __future__ import annotations
 
