@@ -90,7 +90,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     session["visits"] = visits + 1
     session.setdefault("cart", []).append(17)
     session.flash("Welcome", "info")
-    for message, category in session.pop_flash():
+    for category, message in session.pop_flash():
         assert_type(message, str)
         assert_type(category, str)
     assert_type(session.is_new, bool)
