@@ -99,10 +99,10 @@ class SQLStore:
             for index in self._table.indexes:  # of a table that another process is making, or that was made halfway
                 index.create(connection, checkfirst=True)
 
-        try:
-            self._database.define(make)
-        except StoreError:
-            self._database.define(make)  # another process may have come in between
+        for _ in range(2):  # another process may come in between, at the table and at the index
+            with suppress(StoreError):
+                return self._database.define(make)
+        return self._database.define(make)
 
     def get(self, key: str) -> bytes | None:
         """The value, or None where there is none or it has expired."""
