@@ -10,6 +10,8 @@ from urllib.parse import unquote
 import pytest
 from servers.programs import Running, free_port
 
+WALKS = 3
+
 
 class Memcached(Running):
     """A memcached whose options are the given ones."""
@@ -50,9 +52,14 @@ class Memcached(Running):
             return answer.decode()
 
     def names(self):
-        """The names of all its entries."""
-        dump = self.ask("lru_crawler metadump all", b"END\r\n")
-        return [unquote(line.split(" ")[0].removeprefix("key=")) for line in dump.splitlines() if line[:4] == "key="]
+        """The names of all its entries: what several walks find, for one may pass an entry that is just moved."""
+        found = set()
+        for _ in range(WALKS):
+            dump = self.ask("lru_crawler metadump all", b"END\r\n")
+            found |= {
+                unquote(line.split(" ")[0].removeprefix("key=")) for line in dump.splitlines() if line[:4] == "key="
+            }
+        return sorted(found)
 
     def time_left(self, name):
         """The seconds that an entry has left; -1 where it does not expire, None where there is none."""

@@ -44,9 +44,11 @@ class Tracked(Base):
     def __init__(self) -> None:
         self.accessed = self.closed = False
 
-    def _load(self) -> dict[str, Any]:
-        """Open the record. The data in it."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the session has it, which knows where records are kept
+
+        def _load(self) -> dict[str, Any]:
+            """Open the record. The data in it."""
+            ...
 
     # Reading
 
