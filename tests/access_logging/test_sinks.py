@@ -224,7 +224,7 @@ class FailingStream:
         {"clock": fails},
         {"timer": fails},
     ],
-    ids=str,
+    ids=["sink", "stream", "format", "format gives None", "format gives bytes", "clock", "timer"],
 )
 def test_a_failure_is_counted_and_told_and_the_response_never_notices(options):
     errors = io.StringIO()

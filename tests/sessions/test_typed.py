@@ -96,7 +96,7 @@ def test_a_text_is_typed_where_something_in_it_has_a_tag(value):
         [{"$": {"$": {}}}],
         '{"$tuple":[1]}',
     ],
-    ids=repr,
+    ids=lambda value: None if isinstance(value, set) else repr(value),  # a set has no order to be called by
 )
 def test_a_value_comes_back(value):
     assert same(back(value), value)
@@ -138,7 +138,9 @@ class Nowhere(tzinfo):
 
 
 @pytest.mark.parametrize(
-    "value", [time(12, tzinfo=ZoneInfo("Europe/Berlin")), datetime(2026, 1, 1, tzinfo=Nowhere())], ids=repr
+    "value",
+    [time(12, tzinfo=ZoneInfo("Europe/Berlin")), datetime(2026, 1, 1, tzinfo=Nowhere())],
+    ids=["time", "datetime"],
 )
 def test_a_time_in_a_zone_that_gives_it_no_offset_is_refused(value):
     with pytest.raises(ValueError, match=rf"session\['at'\] holds a {type(value).__name__} .*offset"):
