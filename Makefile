@@ -16,7 +16,7 @@ test: $(READY) programs
 
 # The tests that start no server, browser or second process: under 30 seconds.
 quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow" -x -q
+	$(BIN)/python -m pytest -m "not slow" -x -q -n auto
 
 # Format, lint, types.
 check: $(VENV)/.check
