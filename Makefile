@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# pytest keeps what it made of the tests' assertions, which takes as long as to collect them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test quick check bench format clean programs
 
 # Serve the reference app through the whole stack on a free port.

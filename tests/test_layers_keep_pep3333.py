@@ -110,7 +110,7 @@ def stack_used(app):
 
 # Each with the fields that it may add, and those of the application that it may change.
 LAYERS = [
-    pytest.param(wrap, adds, changes, id=wrap.__name__)
+    pytest.param(wrap, adds, changes, id=wrap.__name__, marks=[pytest.mark.slow] if wrap in (stack, stack_used) else [])
     for wrap, adds, changes in [
         (stored_session, ["Vary", "Cache-Control"], []),
         (cookie_session, ["Vary", "Cache-Control"], []),
@@ -154,6 +154,7 @@ def test_odd_requests_are_answered(wrap, adds, changes):
     check_requests(wrap, answers=refuses_paths_of_two_readings)
 
 
+@pytest.mark.slow
 def test_sessions_in_sqlite_do_not_disturb_each_other(tmp_path):
     with SQLiteStore(tmp_path / "sessions.db") as store:
         check_together(lambda app: SessionMiddleware(UsesSession(app), store=store))

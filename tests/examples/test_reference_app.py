@@ -10,6 +10,8 @@ from webtest import TestApp
 from examples.reference.stack import build
 from middleware import MemoryStore, SQLiteStore
 
+pytestmark = pytest.mark.slow  # each login derives a key
+
 SECRET = "a secret for the tests, long enough"
 ANN = ("ann", "seven-green-apples")
 BOB = ("bob", "three-blue-boats")

@@ -408,6 +408,7 @@ def claims_a_length(app):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what a broken generator leaves
 def test_a_broken_layer_is_found(wrong, message):
     found = []
