@@ -12,6 +12,7 @@ from itertools import product
 import pytest
 from asking import ask
 from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
+from sessions.races import Interleaved, during, live
 
 from middleware.errors import StoreError
 from middleware.sessions import SessionMiddleware, get_session
@@ -35,17 +36,6 @@ def visitor(store, clock):
     visitor = Site(store=store, clock=clock).visitor()
     visitor(put(user="ann"))
     return visitor
-
-
-def during(visitor, meanwhile, use, before=everything):
-    """A slow request: it has read the session, then `meanwhile` happens, then it does this."""
-
-    def slow(session):
-        before(session)
-        meanwhile()
-        return use(session)
-
-    return visitor.twin()(slow)
 
 
 # Merging
@@ -216,23 +206,6 @@ ACTS = {
 ENDS = {"end", "end and write"}
 
 
-class Interleaved(SpyStore):
-    """Lets other requests in between its calls: `waiting` holds, for each, the calls that are to come before it."""
-
-    def __init__(self):
-        super().__init__()
-        self.waiting = []
-
-    def _call(self, verb, key, *arguments):
-        if self.waiting:
-            calls, request = self.waiting.pop(0)
-            if calls:
-                self.waiting.insert(0, (calls - 1, request))
-            else:
-                request()
-        return super()._call(verb, key, *arguments)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("acts", [acts for acts in product(ACTS, repeat=3) if ENDS & {*acts}], ids=", ".join)
 def test_no_order_of_three_requests_brings_an_ended_session_back(acts):
@@ -252,10 +225,6 @@ def test_no_order_of_three_requests_brings_an_ended_session_back(acts):
         store.waiting.clear()
         if ENDS & {*happened}:
             assert not any(b"ann" in value for value in live(store)), calls
-
-
-def live(store):
-    return [store.inner.get(key) or b"" for key in {one.decode() for one in store.values if one[:11] == b"middleware."}]
 
 
 def test_a_log_out_between_the_steps_of_a_rotation_is_final(visitor, store):

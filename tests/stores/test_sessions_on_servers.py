@@ -4,6 +4,7 @@ import threading
 from functools import partial
 
 import pytest
+from servers.addresses import KINDS, empty_store, empty_table
 from servers.network import Silent
 from servers.redis_servers import RedisServer
 from sessions.kit import Site, everything, put
@@ -17,22 +18,9 @@ pytestmark = pytest.mark.slow
 WORKERS = 8
 
 
-@pytest.fixture(params=["redis", "cluster", "memcached", "postgresql", "mariadb"])
+@pytest.fixture(params=KINDS)
 def url(request):
-    if request.param in DRIVERS:
-        return empty_table(place(request.param, request))
-    names = ("redis_server", "redis_cluster", "memcached")
-    redis_server, redis_cluster, memcached = (request.getfixturevalue(name) for name in names)
-    for server in (redis_server, *redis_cluster.nodes):
-        server.ask("FLUSHALL")
-    memcached.ask("flush_all")
-    return {"redis": redis_server.url(), "cluster": redis_cluster.url(), "memcached": memcached.url()}[request.param]
-
-
-def empty_table(database):
-    database.store()
-    database.close()
-    return f"{database.url}?table={database.table}"
+    return empty_store(request.param, request)
 
 
 @pytest.fixture

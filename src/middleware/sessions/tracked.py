@@ -190,12 +190,19 @@ class Tracked(Base):
         from middleware.sessions.codec import decoded
 
         data = self._loaded()
-        for key, before in self._changes().before.items():
+        for key, before in self._before.items():
             if before is None:
-                del data[key]
-            else:
+                data.pop(key, None)
+            elif not self._is_as_before(key, before):
                 data[key] = decoded(b"[%b]" % before)[0]
         self._kept(None)
+
+    def _is_as_before(self, key: str, before: bytes) -> bool:
+        data = self._loaded()
+        try:
+            return key in data and self._encode(key, data[key]) == before
+        except (TypeError, ValueError):  # it was changed to what cannot be kept
+            return False
 
     def _loaded(self) -> dict[str, Any]:
         data = self._data

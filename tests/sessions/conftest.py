@@ -1,0 +1,39 @@
+"""The stores that sessions are held against: one more is one line more."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from servers.addresses import KINDS, empty_store
+
+from middleware.stores import MemoryStore, SQLiteStore, open_store
+
+
+def in_a_file(request):
+    return partial(SQLiteStore, request.getfixturevalue("tmp_path") / "sessions.db")
+
+
+def on_a_server(kind):
+    return lambda request: partial(open_store, empty_store(kind, request))
+
+
+# Each is given the request of a test, and gives a function without arguments that opens the store.
+OF_ONE_PROCESS = [pytest.param(lambda request: MemoryStore, id="memory")]
+SHARED = [
+    pytest.param(in_a_file, id="sqlite"),
+    *(pytest.param(on_a_server(kind), id=kind, marks=pytest.mark.slow) for kind in KINDS),
+]
+
+
+@pytest.fixture(params=[*OF_ONE_PROCESS, *SHARED])
+def any_store(request):
+    """A store, empty at first."""
+    with request.param(request)() as store:
+        yield store
+
+
+@pytest.fixture(params=SHARED)
+def opener(request):
+    """Opens a store that processes share: the same one each time, empty at first. Other processes can be sent it."""
+    return request.param(request)
