@@ -7,6 +7,7 @@ import time
 from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
 from middleware.sessions.cell import Cell, GaveUp
 from middleware.sessions.codec import content, content_of, decoded, encoded, encoded_value, is_typed, largest
+from middleware.sessions.contents import NO_MESSAGES, incremented, nothing, owner_of, unaltered, without
 from middleware.sessions.records import Stamped, id_of
 from middleware.sessions.timeouts import Times
 
@@ -17,15 +18,12 @@ if TYPE_CHECKING:
 
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
+    from middleware.sessions.contents import Alter, Content
     from middleware.sessions.locks import StoreLock
     from middleware.sessions.place import Tell
     from middleware.sessions.stored import StoredSessions
 
-    Content = tuple[dict[str, Any], Messages, dict[str, Any]]  # data, flash messages, marks
-    Alter = Callable[[dict[str, Any], Messages, dict[str, Any]], Content]
-
 _EMPTY = encoded({})
-_NO_MESSAGES: Messages = []  # replaced where messages come, never changed
 
 
 class StoredRecord:
@@ -58,7 +56,7 @@ class StoredRecord:
     @classmethod
     def new(cls, sessions: StoredSessions, now: float, tell: Tell) -> StoredRecord:
         """An empty session."""
-        return cls(sessions, tell, Cell(sessions.index, now), _nothing(), _from_now(now))
+        return cls(sessions, tell, Cell(sessions.index, now), nothing(), _from_now(now))
 
     @classmethod
     def found(cls, sessions: StoredSessions, tell: Tell, cell: Cell, sent: str) -> StoredRecord:
@@ -196,7 +194,7 @@ class StoredRecord:
             return
         try:
             if timeouts.needs_new_id(held.times, self._now) and not self._is_locked():
-                self._move(_all, "renewed")
+                self._move(unaltered, "renewed")
             elif timeouts.is_due(held.times, self._now):
                 self._cell.swap(self._seen(held), held.content)
         except StoreError as error:  # the session is as it was, and the next request tries again
@@ -208,15 +206,15 @@ class StoredRecord:
     def remember(self, until: float) -> None:
         self._until = until
         self.times = self.times._replace(until=until)
-        if self._is_kept and self._change(_all):
+        if self._is_kept and self._change(unaltered):
             self._tells_again = True
-            owner = _owner(self.marks)
+            owner = owner_of(self.marks)
             if owner is not None:
                 self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1])
 
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
         if self._is_kept:
-            self._move(lambda data, messages, marks: (data, messages, _without(marks, forget)), "rotated")
+            self._move(lambda data, messages, marks: (data, messages, without(marks, forget)), "rotated")
         elif self._cell.held is None:
             self._begin_anew()  # a log-in at this very moment may have a session of its own
 
@@ -234,7 +232,7 @@ class StoredRecord:
             self._begin_anew()
         self.marks = marks
         self.times = Times(self._now, self._now, self._now, self._now, until or 0.0)
-        self._create(self._text({}, _NO_MESSAGES, marks))
+        self._create(self._text({}, NO_MESSAGES, marks))
         self._basis = self._cell.held
         self._tell("login", self.id, user=user)
         return not lost
@@ -262,7 +260,7 @@ class StoredRecord:
         self.is_new = True
         self.dropped = self.typed = self.unsaved = False
         self._until = None
-        self.data, self.messages, self.marks = _nothing()
+        self.data, self.messages, self.marks = nothing()
         self.times = _from_now(self._now)
 
     def _drop(self, names: list[str]) -> None:
@@ -334,9 +332,9 @@ class StoredRecord:
             since = now if event == "login" else held.times.authenticated
             return Times(held.times.created, since, now, now, self._until_of(held))
 
-        owner = _owner(alter({}, [], self.marks)[2])
+        owner = owner_of(alter({}, [], self.marks)[2])
         try:
-            moved = self._cell.move(self._put(alter, times), _owner(self.marks), owner, renews=event == "renewed")
+            moved = self._cell.move(self._put(alter, times), owner_of(self.marks), owner, renews=event == "renewed")
         except GaveUp:
             self._tell("conflict", self.id)
             raise
@@ -359,7 +357,7 @@ class StoredRecord:
         return done
 
     def _create(self, text: bytes) -> None:
-        if self._cell.begin(self.times, text, _owner(self.marks)):
+        if self._cell.begin(self.times, text, owner_of(self.marks)):
             self._tell("created", self.id)
         else:
             self._drop([])
@@ -371,30 +369,5 @@ class StoredRecord:
         self._cell.displaced = ()
 
 
-def _nothing() -> Content:
-    return {}, _NO_MESSAGES, {}
-
-
 def _from_now(now: float) -> Times:
     return Times(now, 0.0, now, now, 0.0)
-
-
-def incremented(key: str, data: dict[str, Any], by: int) -> int:
-    """The number that `by` makes of what the key has. A TypeError where that is no whole number."""
-    before = data.get(key, 0)
-    if type(before) is not int:
-        raise TypeError(f"session[{key!r}] is a {type(before).__name__}: only a whole number can be incremented")
-    return before + by
-
-
-def _all(data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
-    return data, messages, marks
-
-
-def _without(marks: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: mark for name, mark in marks.items() if name not in names}
-
-
-def _owner(marks: dict[str, Any]) -> tuple[str, str] | None:
-    user = marks.get("user")
-    return (user, str(marks.get("label", ""))) if isinstance(user, str) else None
