@@ -37,3 +37,10 @@ def any_store(request):
 def opener(request):
     """Opens a store that processes share: the same one each time, empty at first. Other processes can be sent it."""
     return request.param(request)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Requests in the midst of others are as in another process: they do not wait for the turn of those."""
+    monkeypatch.setattr("middleware.sessions.turns.LONGEST_TURN", 0)
+    monkeypatch.setattr("middleware.sessions.turns.time.sleep", lambda seconds: None)

@@ -130,14 +130,15 @@ class Cell:
         new._undo(after)
         raise GaveUp(f"the session could not be given a new id in {ATTEMPTS} attempts: the store refuses every swap")
 
-    def end(self) -> list[str]:
-        """End the session under every id that it has got since. Those ids, in hashed form."""
+    def end(self) -> list[tuple[str, str | None]]:
+        """End the session under every id that it has got since. What was ended: its id in hashed form, and its user."""
         raw = None if self.held is None else self.held.raw
-        ended = end_session(self.index.store, self.key, raw, self.timeouts.idle) if self.key else []
+        found = end_session(self.index.store, self.key, raw, self.timeouts.idle) if self.key else []
         self.hold("", "", None)
-        for key, owner in ended:
-            self._leave((owner, "") if owner else None, id_of(key))
-        return [id_of(key) for key, _ in ended]
+        ended = [(id_of(key), user) for key, user in found]
+        for id, user in ended:
+            self._leave((user, "") if user else None, id)
+        return ended
 
     def _add(self, fresh: Stamped, owner: Owner | None, *, instead_of: Cell | None = None, nonce: bytes = b"") -> None:
         """Add the record under a new id, which is in the index before. An id that is taken already is never shared."""

@@ -14,37 +14,41 @@ ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
 
 
 def end_session(store: Store, key: str, raw: bytes | None, marked_for: float) -> list[tuple[str, str | None]]:
-    """End the session whose record was seen under `key`, as `raw`. What was ended: each key, and the user it was of.
+    """End the session whose record was seen under `key`, as `raw`. What was ended: its key, and the user it was of.
 
     `marked_for`: seconds for which a request that is half-way through the same finds out what happened.
     """
     following = (key, store.get(key) if raw is None else raw)
+    passed: list[str] = []
     ended: list[tuple[str, str | None]] = []
-    while following[1] is not None and following[0] not in [key for key, _ in ended]:
-        user, target = _end_one(store, following[0], following[1], marked_for)
-        ended.append((following[0], user))
-        following = (target, store.get(target)) if target else ("", None)
+    while following[1] is not None and following[0] not in passed:
+        key, there = following[0], _mark(store, following[0], following[1], marked_for)
+        passed.append(key)
+        pointer = None if there is None else Pointer.read(there)
+        following = (pointer.target, store.get(pointer.target)) if pointer else ("", None)
+        if there is not None and Stamped.read(there) is not None:
+            ended.append((key, user_of(there)))
     # Last, for a log-out that fails half-way finds the rest of the way by the pointers when it is tried again.
-    for key, _ in ended:
+    for key in passed:
         store.delete(key)
     return ended
 
 
-def _end_one(store: Store, key: str, raw: bytes, marked_for: float) -> tuple[str | None, str]:
-    """End the record: its user. Where the session got another id, what the pointer in its place points at."""
+def _mark(store: Store, key: str, raw: bytes, marked_for: float) -> bytes | None:
+    """Put the mark of an end in the place of what is there: what that was. A pointer stays, and is returned.
+
+    None where nothing is there any more, for somebody else has ended it.
+    """
     for attempt in range(ATTEMPTS):
-        pointer = Pointer.read(raw)
-        if pointer is not None:
-            return None, pointer.target
         # Not just a delete: that could take away the pointer of a rotation and leave its session alive.
-        if store.swap(key, raw, ENDED, marked_for):
-            return user_of(raw), ""
+        if Pointer.read(raw) is not None or store.swap(key, raw, ENDED, marked_for):
+            return raw
         now_there = store.get(key)
         if now_there is None:
-            break
+            return None
         raw = now_there
         wait(attempt)
-    return None, ""
+    return raw
 
 
 def user_of(raw: bytes) -> str | None:

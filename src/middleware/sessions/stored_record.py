@@ -215,7 +215,7 @@ class StoredRecord:
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
         if self._is_kept:
             self._move(lambda data, messages, marks: (data, messages, without(marks, forget)), "rotated")
-        elif self._cell.held is None:
+        elif self._knows_of_a_move:
             self._begin_anew()  # a log-in at this very moment may have a session of its own
 
     def login(self, user: str, label: str, keep: frozenset[str] | None) -> bool:
@@ -238,16 +238,19 @@ class StoredRecord:
         return not lost
 
     def end(self) -> None:
-        user = self.marks.get("user")
-        ended = self._cell.end()
-        if ended:
-            self._tell("logout" if user else "ended", ended[0], user=user)
+        for id, user in self._cell.end():
+            self._tell("logout" if user else "ended", id, user=user)
         self._begin_anew()
         self.ended = True
 
     @property
     def _is_kept(self) -> bool:
         return self._cell.held is not None and not self.dropped
+
+    @property
+    def _knows_of_a_move(self) -> bool:
+        """Whether `was_moved` is all that is known."""
+        return bool(self._cell.key) and not self._cell.identifier
 
     def _is_locked(self) -> bool:
         from middleware.sessions.locks import is_held

@@ -1,0 +1,107 @@
+"""Requests that run at the same time, in every order of their calls to the store.
+
+Each runs in a thread of its own, and one at a time goes on, to its next call. So a failing order can be run again.
+"""
+
+from __future__ import annotations
+
+from threading import Semaphore, Thread, local
+
+from sessions.kit import SpyStore
+from sessions.races import PATIENCE
+
+
+class Stage:
+    """Runs functions at once, in an order that `choose(those that are not done, the one that went on last)` gives."""
+
+    def __init__(self, works):
+        self._works = works
+        self._turns = [Semaphore(0) for _ in works]
+        self._came = Semaphore(0)
+        self._done = set()
+        self._errors = []
+        self._this = local()
+
+    def pause(self):
+        """Wait for the turn of this thread, if it is one of ours."""
+        number = getattr(self._this, "number", None)
+        if number is not None:
+            self._came.release()
+            assert self._turns[number].acquire(timeout=PATIENCE)
+
+    def run(self, choose):
+        """Come back when all are done. The first error of any is raised."""
+        threads = [Thread(target=self._act, args=pair) for pair in enumerate(self._works)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            assert self._came.acquire(timeout=PATIENCE)
+        last = None
+        while left := [number for number in range(len(threads)) if number not in self._done]:
+            last = choose(left, last)
+            self._turns[last].release()
+            assert self._came.acquire(timeout=PATIENCE)
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _act(self, number, work):
+        self._this.number = number
+        self.pause()
+        try:
+            work()
+        except BaseException as error:
+            self._errors.append(error)
+        self._done.add(number)
+        self._came.release()
+
+
+class Stepped(SpyStore):
+    """A store whose calls wait for their turn on the stage."""
+
+    stage = None
+
+    def _call(self, verb, key, *arguments):
+        if self.stage is not None:
+            self.stage.pause()
+        return super()._call(verb, key, *arguments)
+
+
+def every_order(prepare, *, switches):
+    """Play each order in which one request is interrupted by another so many times at most. How many there are.
+
+    `prepare()` gives a new store, the functions to run on it, and one that checks what is there afterwards.
+    """
+    orders = [()]
+    played = 0
+    while orders:
+        played += 1
+        _play(prepare, orders.pop(), switches, orders)
+    return played
+
+
+def _play(prepare, start, switches, orders):
+    """Play the order that starts like this and goes on without a switch, and note those that branch off from it."""
+    store, works, check = prepare()
+    store.stage = Stage(works)
+    taken = []
+    switched = 0
+
+    def choose(left, last):
+        nonlocal switched
+        stays = last in left
+        chosen = start[len(taken)] if len(taken) < len(start) else last if stays else left[0]
+        if len(taken) >= len(start) and switched + stays <= switches:
+            orders.extend((*taken, other) for other in left if other != chosen)
+        switched += stays and chosen != last
+        taken.append(chosen)
+        return chosen
+
+    try:
+        store.stage.run(choose)
+        store.stage = None
+        check()
+    except BaseException as error:
+        error.add_note(f"in the order {taken}")
+        raise
