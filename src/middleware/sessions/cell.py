@@ -55,7 +55,7 @@ class Cell:
 
     def begin(self, times: Times, content: bytes, owner: Owner | None) -> bool:
         """Add a record under a new id. False where all sessions of its owner are being ended at this moment."""
-        self._add(Stamped.of(times, content), owner)
+        self._add(Stamped.of(times, content), owner, is_login=True)
         return self._outlives_the_look(owner)
 
     def swap(self, times: Times, content: bytes) -> bool:
@@ -112,20 +112,21 @@ class Cell:
         old_key = self.key
         nonce = os.urandom(NONCE_BYTES) if renews else b""
         new = Cell(self.index, self.now)
-        new._add(Stamped.of(*put(self.held)), after, instead_of=self, nonce=nonce)
+        new._add(Stamped.of(*put(self.held)), after, instead_of=self, nonce=nonce, is_login=before is None)
+        self.displaced += new.displaced
         for attempt in range(ATTEMPTS):
             if self.index.store.swap(
                 self.key, self.held.raw, Pointer(new.key, self.now, nonce).raw, self.timeouts.idle
             ):
-                self._leave(before, id_of(self.key))
+                old_id = id_of(self.key)
                 self.hold(new.identifier, new.key, new.held)
-                self.displaced += new.displaced
+                self._leave(before, old_id)
                 return "moved" if self._outlives_the_look(after) else "ended"
             self.held = self.read_again()
             if self.held is None or (renews and self.key != old_key):  # or: another request has renewed it
                 new._undo(after)
                 return "ended" if self.held is None else "followed"
-            new.swap(*put(self.held))
+            new._copy(put(self.held), after, id_of(self.key))
             wait(attempt)
         new._undo(after)
         raise GaveUp(f"the session could not be given a new id in {ATTEMPTS} attempts: the store refuses every swap")
@@ -140,7 +141,15 @@ class Cell:
             self._leave((user, "") if user else None, id)
         return ended
 
-    def _add(self, fresh: Stamped, owner: Owner | None, *, instead_of: Cell | None = None, nonce: bytes = b"") -> None:
+    def _add(
+        self,
+        fresh: Stamped,
+        owner: Owner | None,
+        *,
+        is_login: bool,
+        instead_of: Cell | None = None,
+        nonce: bytes = b"",
+    ) -> None:
         """Add the record under a new id, which is in the index before. An id that is taken already is never shared."""
         for _ in range(ATTEMPTS):
             old = "" if instead_of is None else instead_of.identifier
@@ -149,7 +158,9 @@ class Cell:
             assert key is not None
             if owner is not None:
                 replaced = "" if instead_of is None else id_of(instead_of.key)
-                ended = self.index.enter(owner[0], id_of(key), fresh.times, owner[1], instead_of=replaced)
+                ended = self.index.enter(
+                    owner[0], id_of(key), fresh.times, owner[1], instead_of=replaced, is_login=is_login
+                )
                 self.displaced += tuple(ended)
             if self.index.store.add(key, fresh.raw, self.timeouts.seconds_left(fresh.times, self.now)):
                 self.hold(identifier, key, fresh)
@@ -163,13 +174,24 @@ class Cell:
         self.end()
         return False
 
+    def _copy(self, copied: tuple[Times, bytes], owner: Owner | None, instead_of: str) -> None:
+        """Hold what the session that is given this new id has become meanwhile."""
+        until = None if self.held is None else self.held.times.until
+        times, content = copied
+        if self.swap(times, content) and owner is not None and times.until != until:
+            self.index.enter(owner[0], id_of(self.key), times, owner[1], instead_of=instead_of, is_login=False)
+
     def _undo(self, owner: Owner | None) -> None:
         self.index.store.delete(self.key)
         self._leave(owner, id_of(self.key))
 
     def _leave(self, owner: Owner | None, id: str) -> None:
-        if owner is not None:
+        if owner is None:
+            return
+        try:
             self.index.remove(owner[0], [id])
+        except StoreError:  # what has ended or moved has done so: whoever reads the index looks after it
+            return
 
 
 class GaveUp(StoreError):

@@ -112,7 +112,7 @@ class StoredRecord:
         try:
             if held is None:
                 if text != _EMPTY:
-                    self._create(text)
+                    self._create(text, self.times, self.marks)
                 merged = None
             elif held is self._basis and self._cell.swap(self._seen(held), text):
                 merged = None
@@ -163,8 +163,7 @@ class StoredRecord:
         if self.dropped:
             self._drop([key])
         elif self._cell.held is None:
-            self._create(self._text(*add({}, self.messages, self.marks)))
-            self._basis = self._cell.held
+            self._create(self._text(*add({}, self.messages, self.marks)), self.times, self.marks)
         elif not self._change(add):
             self._drop([key])
         return total
@@ -210,7 +209,7 @@ class StoredRecord:
             self._tells_again = True
             owner = owner_of(self.marks)
             if owner is not None:
-                self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1])
+                self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1], is_login=False)
 
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
         if self._is_kept:
@@ -230,11 +229,11 @@ class StoredRecord:
         until = self._until
         if lost:
             self._begin_anew()
-        self.marks = marks
-        self.times = Times(self._now, self._now, self._now, self._now, until or 0.0)
-        self._create(self._text({}, NO_MESSAGES, marks))
-        self._basis = self._cell.held
-        self._tell("login", self.id, user=user)
+        times = Times(self._now, self._now, self._now, self._now, until or 0.0)
+        self._create(self._text({}, NO_MESSAGES, marks), times, marks)
+        self.marks, self.times = marks, times
+        if not self.dropped:
+            self._tell("login", self.id, user=user)
         return not lost
 
     def end(self) -> None:
@@ -349,7 +348,7 @@ class StoredRecord:
         self.times = self._cell.held.times._replace(last_seen=self.times.last_seen)
         if moved == "moved":
             self._tell(event, self.id, user=self.marks.get("user"))
-        self._tell_displaced()
+        self._tell_displaced(self.marks)
         return True
 
     def _was_put(self, done: bool) -> bool:
@@ -359,16 +358,17 @@ class StoredRecord:
             self._basis = self._cell.held
         return done
 
-    def _create(self, text: bytes) -> None:
-        if self._cell.begin(self.times, text, owner_of(self.marks)):
+    def _create(self, text: bytes, times: Times, marks: dict[str, Any]) -> None:
+        if self._cell.begin(times, text, owner_of(marks)):
             self._tell("created", self.id)
         else:
             self._drop([])
-        self._tell_displaced()
+        self._basis = self._cell.held
+        self._tell_displaced(marks)
 
-    def _tell_displaced(self) -> None:
+    def _tell_displaced(self, marks: dict[str, Any]) -> None:
         for id in self._cell.displaced:
-            self._tell("ended", id, user=self.marks.get("user"))
+            self._tell("ended", id, user=marks.get("user"))
         self._cell.displaced = ()
 
 

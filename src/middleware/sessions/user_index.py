@@ -6,6 +6,7 @@ sessions of a user ends also those that are just beginning.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from json import dumps, loads
 
 from middleware.errors import StoreError, TooManySessions
@@ -16,12 +17,28 @@ from middleware.sessions.turns import Turn, wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import NamedTuple
 
     from middleware.sessions.terms import Terms
     from middleware.sessions.timeouts import Times
     from middleware.stores.base import Store
 
-    Entries = dict[str, tuple[float, float, str]]  # by id in hashed form: when it was entered, its end, its label
+    class Entry(NamedTuple):
+        """A session in the index."""
+
+        since: float
+        """When its user logged in."""
+        end: float
+        """When it is over in any case."""
+        label: str
+        entered: float
+        """When the index got it."""
+        instead_of: str
+        """The id in hashed form that it had before, and has until it has come to this one."""
+
+    Entries = dict[str, Entry]  # by id in hashed form
+else:
+    Entry = namedtuple("Entry", ("since", "end", "label", "entered", "instead_of"))  # noqa: PYI024
 
 INDEX = "middleware.session.user:"
 MOST = 1000  # sessions of one user: of more, those that logged in first are ended
@@ -37,37 +54,38 @@ class UserIndex:
         self.store = store
         self.terms = terms
 
-    def enter(self, user: str, id: str, times: Times, label: str, *, instead_of: str = "") -> list[str]:
+    def enter(self, user: str, id: str, times: Times, label: str, *, instead_of: str = "", is_login: bool) -> list[str]:
         """Note a session that is about to be added, in the place of the one whose id it changes.
 
-        The sessions that it takes the room of, which are ended. Raises TooManySessions where there is no room for it
-        and `when_too_many` is "refuse".
+        The sessions that a login takes the room of, which are ended. Raises TooManySessions where there is no room for
+        it and `when_too_many` is "refuse".
         """
-        terms = self.terms
-        now = terms.clock()
-        most = terms.max_sessions or MOST
+        now = self.terms.clock()
+        since, end = float(times.authenticated or now), float(self.terms.timeouts.end(times))
+        entry = Entry(since, end, label[:LONGEST_LABEL], now, instead_of)
         oldest: list[str] = []
 
         def entered(entries: Entries) -> Entries:
-            kept = {other: entry for other, entry in entries.items() if other != id and entry[1] > now}
-            others = [other for other in kept if other != instead_of]
-            if terms.max_sessions and len(others) >= most:
-                alive = self.alive(kept)
-                dead = [other for other in self.without_arriving(kept) if other not in alive]
-                kept = {other: entry for other, entry in kept.items() if other not in dead}
-                others = [other for other in others if other in kept]
-            if len(others) >= most and terms.max_sessions and terms.when_too_many == "refuse":
-                raise TooManySessions(f"this user has {len(others)} sessions, and max_sessions={most}: end one first")
-            oldest[:] = sorted(others, key=lambda other: kept[other][0])[: max(len(others) - most + 1, 0)]
-            kept[id] = (float(times.authenticated or now), float(terms.timeouts.end(times)), label[:LONGEST_LABEL])
-            return kept
+            kept = {other: theirs for other, theirs in entries.items() if other != id and theirs.end > now}
+            if is_login:
+                kept, oldest[:] = self._making_room(kept)
+            return {**kept, id: entry}
 
         self.update(user, entered)
-        for other in oldest:
-            self.end(other)
-        if oldest:
-            self.remove(user, oldest)
-        return oldest
+        return self.end_all(user, oldest) if oldest else []
+
+    def _making_room(self, entries: Entries) -> tuple[Entries, list[str]]:
+        """The entries without those that are over, if room is short, and those to be ended for one more."""
+        limit = self.terms.max_sessions
+        most = limit or MOST
+        if len(_counted(entries)) >= most:
+            alive = self.alive(entries)
+            arriving = self.without_arriving(entries)
+            entries = {id: entry for id, entry in entries.items() if id in alive or id not in arriving}
+        counted = _counted(entries)
+        if limit and len(counted) >= limit and self.terms.when_too_many == "refuse":
+            raise TooManySessions(f"this user has {len(counted)} sessions, and max_sessions={limit}: end one first")
+        return entries, sorted(counted, key=lambda id: entries[id].since)[: max(len(counted) - most + 1, 0)]
 
     def holds(self, user: str, id: str) -> bool:
         """Whether the session is still in the index: nobody has ended the sessions of this user."""
@@ -77,8 +95,14 @@ class UserIndex:
         """Take ended sessions out of the index."""
         self.update(user, lambda entries: {id: entry for id, entry in entries.items() if id not in ids})
 
-    def end(self, id: str) -> bool:
-        """End the session of this id, and leave it in the index. False where there is none."""
+    def end_all(self, user: str, ids: Collection[str]) -> list[str]:
+        """End these sessions, and take them out of the index. Those of them that there were."""
+        ended = [id for id in ids if self._end(id)]
+        self.remove(user, ids)
+        # One that was still arriving has been added by now, or will find that the index does not have it any more.
+        return ended + [id for id in ids if id not in ended and self._end(id)]
+
+    def _end(self, id: str) -> bool:
         return bool(end_session(self.store, PREFIX + id, None, self.terms.timeouts.idle))
 
     def alive(self, entries: Entries) -> dict[str, Times]:
@@ -95,7 +119,7 @@ class UserIndex:
     def without_arriving(self, entries: Entries) -> Entries:
         """Those of these whose records must be there by now."""
         now = self.terms.clock()
-        return {id: entry for id, entry in entries.items() if abs(now - entry[0]) > ARRIVING}
+        return {id: entry for id, entry in entries.items() if abs(now - entry.entered) > ARRIVING}
 
     def entries(self, user: str) -> Entries:
         """The sessions of the user, also those that are over and those that are just beginning."""
@@ -113,7 +137,7 @@ class UserIndex:
                     return
                 text = dumps(after, separators=(",", ":")).encode()
                 now = self.terms.clock()
-                ttl = max([end - now for _, end, _ in after.values()] + [self.terms.timeouts.idle])
+                ttl = max([entry.end - now for entry in after.values()] + [self.terms.timeouts.idle])
                 # An empty index is swapped in and expires: a delete could take a login away that was just entered.
                 if self.store.add(key, text, ttl) if raw is None else self.store.swap(key, raw, text, ttl):
                     return
@@ -130,7 +154,12 @@ def _read(raw: bytes | None) -> Entries:
     if not isinstance(found, dict):
         return {}
     return {
-        id: (float(entry[0]), float(entry[1]), entry[2])
+        id: Entry(*entry)
         for id, entry in found.items()
-        if isinstance(entry, list) and [type(part) for part in entry] == [float, float, str]
+        if isinstance(entry, list) and [type(part) for part in entry] == [float, float, str, float, str]
     }
+
+
+def _counted(entries: Entries) -> list[str]:
+    """Each session once: one that is on its way to another id is in the index under both."""
+    return [id for id, entry in entries.items() if entry.instead_of not in entries]

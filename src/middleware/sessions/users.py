@@ -44,18 +44,19 @@ class UserSessions:
             self._index.remove(user, gone)
         expires = self._index.terms.timeouts.expires
         found = [
-            SessionInfo(id, times.created, times.last_seen, expires(times), entries[id][2])
+            SessionInfo(id, times.created, times.last_seen, expires(times), entries[id].label)
             for id, times in alive.items()
+            if entries[id].instead_of not in alive
         ]
         return sorted(found, key=lambda one: -one.last_seen)
 
     def end(self, user: str, id: str) -> bool:
-        """End this session of the user, at once: True. False where the user has none of this id."""
-        if id not in self._index.entries(user):
-            return False
-        ended = self._end(user, id)
-        self._index.remove(user, [id])
-        return ended
+        """End this session of the user, at once: True. False where the user has none of this id.
+
+        It may have got a new id since it was listed.
+        """
+        entries = self._index.entries(user)  # first: what moves after that is followed
+        return bool(self._end(user, [one for one in self._followed(id) if one in entries]))
 
     def end_all(self, user: str, *, but: str | None = None) -> int:
         """End all sessions of the user, or all but the one with this id. How many were ended.
@@ -63,17 +64,20 @@ class UserSessions:
         Sessions that begin at the same time are ended too, or begin after it.
         """
         ended = 0
-        kept = self._followed(but) if but else []
-        while others := [id for id in self._index.entries(user) if id not in kept]:
-            ended += sum(self._end(user, id) for id in others)
-            self._index.remove(user, others)
+        while others := self._others(user, but):
+            ended += len(self._end(user, others))
         return ended
 
-    def _end(self, user: str, id: str) -> bool:
-        if not self._index.end(id):
-            return False
-        self._tell("ended", id, user=user)
-        return True
+    def _end(self, user: str, ids: list[str]) -> list[str]:
+        ended = self._index.end_all(user, ids) if ids else []
+        for id in ended:
+            self._tell("ended", id, user=user)
+        return ended
+
+    def _others(self, user: str, but: str | None) -> list[str]:
+        entries = self._index.entries(user)  # first: what moves after that is followed
+        kept = self._followed(but) if but else []
+        return [id for id, entry in entries.items() if id not in kept and entry.instead_of not in kept]
 
     def _followed(self, id: str) -> list[str]:
         """The id, and those that the session has got since."""
