@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PREFIX = "middleware.session.lock:"
 _FREE = b""
+TTL = 30  # seconds after which a holder is overtaken
 _FREE_FOR = 60.0  # seconds for which a lock that was left is kept
 _SHORTEST, _LONGEST = 0.001, 0.02  # seconds between two attempts
 
@@ -35,23 +36,21 @@ class StoreLock:
     def acquire(self, until: float) -> None:
         """Wait for the lock, until this time of `time.monotonic()`: LockTimeout then."""
         pause = _SHORTEST
-        while not (
-            self._store.add(self._key, self._token, self._ttl)
-            or self._store.swap(self._key, _FREE, self._token, self._ttl)
-        ):
+        while not self.try_acquire():
             if time.monotonic() >= until:
                 raise LockTimeout("another request holds the lock of this session: try again later")
             time.sleep(pause * (1 + os.urandom(1)[0] / 255))
             pause = min(2 * pause, _LONGEST)
 
+    def try_acquire(self) -> bool:
+        """Take the lock, if nobody has it."""
+        return self._store.add(self._key, self._token, self._ttl) or self._store.swap(
+            self._key, _FREE, self._token, self._ttl
+        )
+
     def release(self) -> None:
         """Leave the lock, if nobody has overtaken this holder."""
         self._store.swap(self._key, self._token, _FREE, _FREE_FOR)
-
-
-def is_held(store: Store, id: str) -> bool:
-    """Whether somebody holds the lock of this session."""
-    return bool(store.get(PREFIX + id))
 
 
 class SessionLock:

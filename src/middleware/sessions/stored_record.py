@@ -192,13 +192,24 @@ class StoredRecord:
         if held is None or self.dropped:
             return
         try:
-            if timeouts.needs_new_id(held.times, self._now) and not self._is_locked():
-                self._move(unaltered, "renewed")
-            elif timeouts.is_due(held.times, self._now):
+            renewed = timeouts.needs_new_id(held.times, self._now) and self._renew()
+            if not renewed and timeouts.is_due(held.times, self._now):
                 self._cell.swap(self._seen(held), held.content)
         except StoreError as error:  # the session is as it was, and the next request tries again
             if not isinstance(error, GaveUp):
                 self._tell("store_error", self.id, error=str(error))
+
+    def _renew(self) -> bool:
+        """Whether the session got a new id: not while a request is inside its lock, which is under the old one."""
+        from middleware.sessions.locks import TTL, StoreLock
+
+        lock = StoreLock(self._sessions.store, self.id or "", TTL)
+        if not lock.try_acquire():
+            return False
+        try:
+            return self._move(unaltered, "renewed")
+        finally:
+            lock.release()
 
     # Life
 
@@ -250,11 +261,6 @@ class StoredRecord:
     def _knows_of_a_move(self) -> bool:
         """Whether `was_moved` is all that is known."""
         return bool(self._cell.key) and not self._cell.identifier
-
-    def _is_locked(self) -> bool:
-        from middleware.sessions.locks import is_held
-
-        return is_held(self._sessions.store, self.id or "")
 
     def _begin_anew(self) -> None:
         self._cell.hold("", "", None)
