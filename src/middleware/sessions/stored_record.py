@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from middleware.sessions.place import Tell
     from middleware.sessions.stored import StoredSessions
 
+
 _EMPTY = encoded({})
 
 
@@ -117,8 +118,7 @@ class StoredRecord:
             elif held is self._basis and self._cell.swap(self._seen(held), text):
                 merged = None
             else:
-                self._change(lambda *theirs: self._merged(changes, *theirs), first=1)
-                merged = self._altered
+                merged = self._merge(changes)
         except ValueTooLarge as error:
             raise SessionTooLarge(f"{error}. The session's largest keys: {largest(data, self.messages)}") from error
         if self.dropped:
@@ -291,11 +291,20 @@ class StoredRecord:
             )
         return text
 
-    def _merged(self, changes: Changes, data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
-        if overwritten := changes.overwritten(data, encoded_value):
+    def _merge(self, changes: Changes) -> Content | None:
+        """Write the changes to what others have made of the session. All there is then; None where it was ended."""
+        overwritten: list[str] = []
+
+        def merged(data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
+            overwritten[:] = changes.overwritten(data, encoded_value)
+            self._without_room = changes.dropped(messages) if changes.left else 0
+            return changes.merged(data), changes.messages(messages), marks
+
+        if not self._change(merged, first=1):
+            return None
+        if overwritten:
             self._tell("overwritten", self.id, keys=overwritten)
-        self._without_room = changes.dropped(messages) if changes.left else 0
-        return changes.merged(data), changes.messages(messages), marks
+        return self._altered
 
     def _seen(self, held: Stamped) -> Times:
         """The times of what is put in its place: this request has used it."""
