@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.sessions.forms import check_csrf, csrf_input
-    from middleware.sessions.users import SessionInfo
+    from middleware.sessions.in_store.users import SessionInfo
     from middleware.stores import MemcachedStore, MemoryStore, RedisStore, SQLiteStore, SQLStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
@@ -87,7 +87,7 @@ _ROOMS = {
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "sessions.forms": ("check_csrf", "csrf_input"),
-    "sessions.users": ("SessionInfo",),
+    "sessions.in_store.users": ("SessionInfo",),
     "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLStore", "SQLiteStore", "Store", "open_store"),
     "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
 }  # fmt: skip

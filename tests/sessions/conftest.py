@@ -42,5 +42,5 @@ def opener(request):
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Requests in the midst of others are as in another process: they do not wait for the turn of those."""
-    monkeypatch.setattr("middleware.sessions.turns.LONGEST_TURN", 0)
-    monkeypatch.setattr("middleware.sessions.turns.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("middleware.sessions.in_store.turns.LONGEST_TURN", 0)
+    monkeypatch.setattr("middleware.sessions.in_store.turns.time.sleep", lambda seconds: None)

@@ -147,7 +147,7 @@ def test_an_id_that_is_taken_is_not_shared(monkeypatch):
     store = SpyStore()
     site = Site(store=store)
     repeated = [b"\1" * 32, b"\1" * 32, b"\2" * 32]
-    monkeypatch.setattr("middleware.sessions.cell.os.urandom", lambda size: repeated.pop(0))
+    monkeypatch.setattr("middleware.sessions.in_store.cell.os.urandom", lambda size: repeated.pop(0))
     first, second = site.visitor(), site.visitor()
     first(put(who="first"))
     second(put(who="second"))

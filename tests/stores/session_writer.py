@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from middleware.sessions import SessionMiddleware
-from middleware.sessions.cell import GaveUp
+from middleware.sessions.in_store.cell import GaveUp
 
 ROUNDS = 50
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.sessions import Session
-    from middleware.sessions.locks import SessionLock
+    from middleware.sessions.in_store.locks import SessionLock
 
 
 class BeakerSessions:

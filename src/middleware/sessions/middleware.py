@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.sessions.in_cookie.revocations import Revocations
+    from middleware.sessions.in_store.users import UserSessions
     from middleware.sessions.place import Tell
-    from middleware.sessions.revocations import Revocations
-    from middleware.sessions.users import UserSessions
     from middleware.signing import Secret
     from middleware.stores.base import Store
 

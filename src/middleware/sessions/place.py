@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.cookie import SessionCookie
-    from middleware.sessions.locks import StoreLock
-    from middleware.sessions.revocations import Revocations
+    from middleware.sessions.in_cookie.revocations import Revocations
+    from middleware.sessions.in_store.locks import StoreLock
+    from middleware.sessions.in_store.users import UserSessions
     from middleware.sessions.terms import Terms
     from middleware.sessions.timeouts import Times
-    from middleware.sessions.users import UserSessions
 
 
 class Tell(Protocol):

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from middleware.sessions.cookie import SessionCookie
+    from middleware.sessions.in_cookie.revocations import Revocations
+    from middleware.sessions.in_store.users import UserSessions
     from middleware.sessions.place import Record, Tell
-    from middleware.sessions.revocations import Revocations
     from middleware.sessions.terms import Terms
-    from middleware.sessions.users import UserSessions
     from middleware.stores.base import Store
 
 
@@ -27,13 +27,13 @@ class InStore:
 
     def users(self, tell: Tell) -> UserSessions:
         """As `place.Place` says."""
-        from middleware.sessions.user_index import UserIndex
-        from middleware.sessions.users import UserSessions
+        from middleware.sessions.in_store.index import UserIndex
+        from middleware.sessions.in_store.users import UserSessions
 
         return UserSessions(UserIndex(self._store, self.terms), tell)
 
     def _open_first(self, field: str, tell: Tell) -> Record:
-        from middleware.sessions.stored import StoredSessions
+        from middleware.sessions.in_store.sessions import StoredSessions
 
         self.open = StoredSessions(self._store, self.terms, self.cookie).open
         return self.open(field, tell)
@@ -54,12 +54,12 @@ class InCookie:
 
     def users(self, tell: Tell | None) -> Revocations:
         """As `place.Place` says."""
-        from middleware.sessions.revocations import Revocations
+        from middleware.sessions.in_cookie.revocations import Revocations
 
         return Revocations(self._revocations, self.terms, tell)
 
     def _open_first(self, field: str, tell: Tell) -> Record:
-        from middleware.sessions.signed import SignedSessions
+        from middleware.sessions.in_cookie.sessions import SignedSessions
 
         self.open = SignedSessions(self._secrets, self.terms, self.cookie, self.users(None), seal=self._seal).open
         return self.open(field, tell)

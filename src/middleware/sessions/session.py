@@ -1,7 +1,7 @@
 """The session, as the application handles it.
 
-Nothing is parsed, fetched or computed before the first use. The record behind it (`stored_record.py`,
-`signed_record.py`) knows where it is kept.
+Nothing is parsed, fetched or computed before the first use. The record behind it (`in_store/record.py`,
+`in_cookie/record.py`) knows where it is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any, TypeVar
 
-    from middleware.sessions.locks import SessionLock
+    from middleware.sessions.in_cookie.revocations import Revocations
+    from middleware.sessions.in_store.locks import SessionLock
+    from middleware.sessions.in_store.users import UserSessions
     from middleware.sessions.place import Place, Record, Tell
-    from middleware.sessions.revocations import Revocations
-    from middleware.sessions.users import UserSessions
 
     Answer = TypeVar("Answer")
 
@@ -116,7 +116,7 @@ class Session(Tracked):
         still inside is overtaken. Raises ConfigurationError for sessions that are kept in the cookie.
         """
         self._changing("lock()")
-        from middleware.sessions.locks import SessionLock
+        from middleware.sessions.in_store.locks import SessionLock
 
         return SessionLock(self, timeout, ttl)
 
@@ -393,7 +393,7 @@ class Session(Tracked):
 
     def _fail(self, error: StoreError) -> None:
         """Note what the store did not do: uncaught, it becomes a 503."""
-        from middleware.sessions.cell import GaveUp
+        from middleware.sessions.in_store.cell import GaveUp
 
         self.failure = error
         if not isinstance(error, GaveUp):

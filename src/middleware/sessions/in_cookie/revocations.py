@@ -10,10 +10,10 @@ from json import dumps, loads
 from os import urandom
 
 from middleware.errors import ConfigurationError, StoreError
-from middleware.sessions.payloads import id_of, successor_of
+from middleware.sessions.in_cookie.payloads import id_of, successor_of
+from middleware.sessions.in_store.turns import wait
 from middleware.sessions.records import ENDED, NONCE_BYTES, Pointer
 from middleware.sessions.timeouts import LONGEST_LIFE
-from middleware.sessions.turns import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

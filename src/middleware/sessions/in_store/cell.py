@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 
 from middleware.errors import StoreError
-from middleware.sessions.endings import ATTEMPTS, end_session
+from middleware.sessions.in_store.endings import ATTEMPTS, end_session
+from middleware.sessions.in_store.turns import Turn, wait
 from middleware.sessions.records import ID_BYTES, NONCE_BYTES, Pointer, Stamped, id_of, key_of, successor_of
-from middleware.sessions.turns import Turn, wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from middleware.sessions.in_store.index import UserIndex
     from middleware.sessions.timeouts import Times
-    from middleware.sessions.user_index import UserIndex
 
     Put = Callable[[Stamped], tuple[Times, bytes]]  # what is held by now, to the times and content in its place
     Moved = Literal["moved", "followed", "ended"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from middleware.errors import SessionTooLarge, StoreError, ValueTooLarge
-from middleware.sessions.cell import Cell, GaveUp
 from middleware.sessions.codec import content, content_of, decoded, encoded, encoded_value, is_typed, largest
 from middleware.sessions.contents import NO_MESSAGES, incremented, nothing, owner_of, unaltered, without
+from middleware.sessions.in_store.cell import Cell, GaveUp
 from middleware.sessions.records import Stamped, id_of
 from middleware.sessions.timeouts import Times
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.contents import Alter, Content
-    from middleware.sessions.locks import StoreLock
+    from middleware.sessions.in_store.locks import StoreLock
+    from middleware.sessions.in_store.sessions import StoredSessions
     from middleware.sessions.place import Tell
-    from middleware.sessions.stored import StoredSessions
 
 
 _EMPTY = encoded({})
@@ -169,7 +169,7 @@ class StoredRecord:
         return total
 
     def lock(self, timeout: float, ttl: float) -> StoreLock | None:
-        from middleware.sessions.locks import StoreLock
+        from middleware.sessions.in_store.locks import StoreLock
 
         until = time.monotonic() + timeout
         while self._is_kept:
@@ -201,7 +201,7 @@ class StoredRecord:
 
     def _renew(self) -> bool:
         """Whether the session got a new id: not while a request is inside its lock, which is under the old one."""
-        from middleware.sessions.locks import TTL, StoreLock
+        from middleware.sessions.in_store.locks import TTL, StoreLock
 
         lock = StoreLock(self._sessions.store, self.id or "", TTL)
         if not lock.try_acquire():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from middleware.errors import ConfigurationError, SessionTooLarge, StoreError
 from middleware.operators import say_once
-from middleware.sessions import payloads
 from middleware.sessions.codec import encoded, encoded_value, is_typed, largest
+from middleware.sessions.in_cookie import payloads
 from middleware.sessions.timeouts import Times
 
 TYPE_CHECKING = False
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
-    from middleware.sessions.payloads import Content
+    from middleware.sessions.in_cookie.payloads import Content
+    from middleware.sessions.in_cookie.sessions import SignedSessions
     from middleware.sessions.place import Tell
-    from middleware.sessions.signed import SignedSessions
 
 _HEAD = len(encoded("0" * 32, 1234567890, {})) - len(encoded({}))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from middleware.sessions.codec import content_of, decoded
+from middleware.sessions.in_store.turns import wait
 from middleware.sessions.records import ENDED, Pointer, Stamped
-from middleware.sessions.turns import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

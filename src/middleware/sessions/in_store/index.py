@@ -10,9 +10,9 @@ from collections import namedtuple
 from json import dumps, loads
 
 from middleware.errors import StoreError, TooManySessions
-from middleware.sessions.endings import end_session
+from middleware.sessions.in_store.endings import end_session
+from middleware.sessions.in_store.turns import Turn, wait
 from middleware.sessions.records import PREFIX, Stamped
-from middleware.sessions.turns import Turn, wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ judged, and its content in JSON. Records are added, swapped and deleted, never j
 from __future__ import annotations
 
 from middleware.cookies.codec import MOST_TRIED
-from middleware.sessions.cell import Cell
+from middleware.sessions.in_store.cell import Cell
+from middleware.sessions.in_store.index import UserIndex
+from middleware.sessions.in_store.record import StoredRecord
 from middleware.sessions.records import Pointer, Stamped, id_of, key_of, successor_of
-from middleware.sessions.stored_record import StoredRecord
-from middleware.sessions.user_index import UserIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from middleware.sessions.records import PREFIX, Pointer
 
 if TYPE_CHECKING:
+    from middleware.sessions.in_store.index import UserIndex
     from middleware.sessions.place import Tell
-    from middleware.sessions.user_index import UserIndex
 
 
 class SessionInfo(NamedTuple):

@@ -7,15 +7,15 @@ unless a store of revocations knows that the session was ended. The payload is J
 from __future__ import annotations
 
 from middleware.cookies.codec import MOST_TRIED
-from middleware.sessions.payloads import id_of, opened
-from middleware.sessions.signed_record import SignedRecord
+from middleware.sessions.in_cookie.payloads import id_of, opened
+from middleware.sessions.in_cookie.record import SignedRecord
 from middleware.signing import Sealer, Signer, salt_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.sessions.cookie import SessionCookie
+    from middleware.sessions.in_cookie.revocations import Revocations
     from middleware.sessions.place import Tell
-    from middleware.sessions.revocations import Revocations
     from middleware.sessions.terms import Terms
 
 _SIGNATURE = len(".") + 6 + len(".") + 43  # the time, and HMAC-SHA256, as text
