@@ -150,11 +150,11 @@ def test_a_message_left_while_another_request_takes_them_is_shown_later(visitor)
 
 
 @pytest.mark.slow
-def test_a_store_that_refuses_every_swap_is_asked_ten_times_and_the_application_called_once(visitor, store):
+def test_a_store_that_refuses_every_swap_is_asked_thirty_times_and_the_application_called_once(visitor, store):
     calls = []
     store.swap = lambda key, old, new, ttl=None: calls.append("swap") or False
     answer = visitor(lambda session: (calls.append("app"), put(a=1)(session)))
-    assert (calls.count("swap"), calls.count("app"), answer.code) == (10, 1, 503)
+    assert (calls.count("swap"), calls.count("app"), answer.code) == (30, 1, 503)
 
 
 def test_a_reading_that_meets_a_write_does_not_undo_it(visitor, clock):

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.stores.base import Store
 
-ATTEMPTS = 10  # at one write, while other requests of the visitor keep writing
+ATTEMPTS = 30  # at one write, while other processes keep writing: within a second, with the waits between them
 
 
 def end_session(store: Store, key: str, raw: bytes | None, marked_for: float) -> list[tuple[str, str | None]]:

@@ -29,4 +29,4 @@ class Turn:
 def wait(attempt: int) -> None:
     """A random while, longer with each attempt, so that processes that collide do not collide again."""
     if attempt:
-        time.sleep((1 << min(attempt, 8)) / 1000 * os.urandom(1)[0] / 255)
+        time.sleep((1 << min(attempt, 5)) / 1000 * os.urandom(1)[0] / 255)
