@@ -322,6 +322,30 @@ def test_what_another_user_held_is_dropped(browser):
     assert browser.get("/notes").text == "bob: None"
 
 
+@pytest.mark.parametrize("headers", [OURS, {}], ids=["a browser that tells", "a browser with a token"])
+def test_one_place_too_many_is_told_on_the_page_and_ends_nothing(headers):
+    app = site(session={"store": MemoryStore(), "max_sessions": 1, "when_too_many": "refuse"})
+    first, second = Browser(app), Browser(app)
+    sign_in(first)
+    second.post("/cart", {"item": "tea"}, OURS)
+
+    def second_signs_in():
+        token = {} if headers else {"token": token_of(second.get("/login"))}
+        return sign_in(second, headers=headers, next="/notes", **token)
+
+    for _ in range(2):
+        answer = second_signs_in()
+        assert answer.code == 403
+        assert "as many places as this site allows" in answer.text
+        assert 'name="next" value="/notes"' in answer.text
+        assert second.get("/cart").text == "None: item=tea"
+        assert second.get("/notes").code == 401
+        assert first.get("/notes").text == "ann: None"
+    first.post("/logout", {}, OURS)
+    assert second_signs_in().code == 303
+    assert second.get("/notes").text == "ann: item=tea"
+
+
 def test_who_signs_in_again_keeps_what_the_session_held(browser):
     sign_in(browser)
     browser.post("/notes", {"of": "ann"}, OURS)
