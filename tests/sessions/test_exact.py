@@ -11,7 +11,7 @@ import pytest
 from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
 from sessions.races import PATIENCE, Crowded, cookie_of, counts, counts_in_a_lock, during, in_process
 
-from middleware.errors import ConfigurationError, LockTimeout
+from middleware.errors import ConfigurationError, LockTimeout, StoreError
 from middleware.stores.memory import MemoryStore
 from middleware.testing.crowds import PROCESSES, in_processes
 
@@ -19,8 +19,13 @@ THREADS, ROUNDS = 8, 50
 
 
 @pytest.fixture
-def visitor():
-    visitor = Site(store=SpyStore()).visitor()
+def spy():
+    return SpyStore()
+
+
+@pytest.fixture
+def visitor(spy):
+    visitor = Site(store=spy).visitor()
     visitor(put(a=1))
     return visitor
 
@@ -192,6 +197,20 @@ def test_a_lock_reads_anew_on_the_way_in_and_keeps_on_the_way_out(visitor):
     seen = []
     during(visitor, lambda: visitor(put(b=2)), use)
     assert seen == ["{'a': 1, 'b': 2, 'c': 3}"]
+
+
+def test_a_lock_that_cannot_be_left_fails_no_page_and_ends_by_itself(visitor, spy):
+    def down():
+        raise StoreError("the store is down")
+
+    def use(session):
+        with session.lock():
+            session["b"] = 2
+            # The first swap keeps the change, the second leaves the lock.
+            spy.before["swap"] = lambda: spy.before.update(swap=down)
+
+    assert visitor(use).code == 200
+    assert visitor(everything).text == "{'a': 1, 'b': 2}"
 
 
 def test_what_was_changed_before_a_lock_is_kept_on_the_way_in(visitor):

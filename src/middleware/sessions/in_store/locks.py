@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
-from middleware.errors import LockTimeout
+from middleware.errors import LockTimeout, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class StoreLock:
 
     def release(self) -> None:
         """Leave the lock, if nobody has overtaken this holder."""
-        self._store.swap(self._key, self._token, _FREE, _FREE_FOR)
+        with suppress(StoreError):  # it ends by itself, and what was done inside is kept
+            self._store.swap(self._key, self._token, _FREE, _FREE_FOR)
 
 
 class SessionLock:
