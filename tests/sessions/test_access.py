@@ -197,3 +197,10 @@ def test_a_first_use_after_the_head_raises_whatever_it_is(options):
         assert isinstance(error, SessionClosed), name
         assert "before the first chunk" in str(error)
     assert visitor(everything).text == "{'a': 1}"
+
+
+def test_a_first_use_after_the_head_names_its_key(options):
+    problems = {}
+    acts = {"[]": lambda s: s["key"], "get": lambda s: s.get("key"), "in": lambda s: "key" in s, "set": put(key=1)}
+    Browser(SessionMiddleware(late(acts, problems), **options)).get()
+    assert [name for name, error in problems.items() if "'key'" in str(error)] == list(acts)

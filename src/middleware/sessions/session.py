@@ -345,10 +345,10 @@ class Session(Tracked):
         record.data = data
         return answer
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self, key: object = "*") -> dict[str, Any]:
         if self.closed:
             raise SessionClosed(
-                "the session is first used after the head of the answer has left, too late to tell caches: "
+                f"the session is first used ({key!r}) after the head of the answer has left, too late to tell caches: "
                 "use it before the first chunk"
             )
         self.accessed = True

@@ -46,8 +46,8 @@ class Tracked(Base):
 
     if TYPE_CHECKING:  # the session has it, which knows where records are kept
 
-        def _load(self) -> dict[str, Any]:
-            """Open the record. The data in it."""
+        def _load(self, key: object = "*") -> dict[str, Any]:
+            """Open the record, for the use of this key. The data in it."""
             ...
 
     # Reading
@@ -55,7 +55,7 @@ class Tracked(Base):
     def __getitem__(self, key: str) -> Any:
         data = self._data
         if data is None:
-            data = self._load()
+            data = self._load(key)
         value = data[key]
         if type(value) not in _CANNOT_CHANGE and key not in self._before:
             self._remember(key)  # whoever holds it can change it
@@ -63,10 +63,10 @@ class Tracked(Base):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of the key, or `default`."""
-        return self[key] if key in self._loaded() else default
+        return self[key] if key in self._loaded(key) else default
 
     def __contains__(self, key: object) -> bool:
-        return key in self._loaded()
+        return key in self._loaded(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._loaded())
@@ -204,9 +204,9 @@ class Tracked(Base):
         except (TypeError, ValueError):  # it was changed to what cannot be kept
             return False
 
-    def _loaded(self) -> dict[str, Any]:
+    def _loaded(self, key: object = "*") -> dict[str, Any]:
         data = self._data
-        return self._load() if data is None else data
+        return self._load(key) if data is None else data
 
     def _asked(self) -> Record:
         if self._data is None:
