@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from servers.addresses import KINDS, empty_store
+from sessions.orders import rest
 
 from middleware.stores import MemoryStore, SQLiteStore, open_store
 
@@ -43,4 +44,4 @@ def opener(request):
 def elsewhere(monkeypatch):
     """Requests in the midst of others are as in another process: they do not wait for the turn of those."""
     monkeypatch.setattr("middleware.sessions.in_store.turns.LONGEST_TURN", 0)
-    monkeypatch.setattr("middleware.sessions.in_store.turns.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", rest)

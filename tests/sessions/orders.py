@@ -10,24 +10,31 @@ from threading import Semaphore, Thread, local
 from sessions.kit import SpyStore
 from sessions.races import PATIENCE
 
+_this = local()  # of a thread on a stage: the stage, and its number there
+
 
 class Stage:
-    """Runs functions at once, in an order that `choose(those that are not done, the one that went on last)` gives."""
+    """Runs functions at once, in an order that `choose(those that may go on, the one that went on last)` gives."""
 
     def __init__(self, works):
         self._works = works
         self._turns = [Semaphore(0) for _ in works]
         self._came = Semaphore(0)
         self._done = set()
+        self._resting = set()
         self._errors = []
-        self._this = local()
 
     def pause(self):
         """Wait for the turn of this thread, if it is one of ours."""
-        number = getattr(self._this, "number", None)
-        if number is not None:
+        if getattr(_this, "stage", None) is self:
             self._came.release()
-            assert self._turns[number].acquire(timeout=PATIENCE)
+            assert self._turns[_this.number].acquire(timeout=PATIENCE)
+
+    def rest(self):
+        """Wait until another one has gone on, if there is one."""
+        self._resting.add(_this.number)
+        self.pause()
+        self._resting.discard(_this.number)
 
     def run(self, choose):
         """Come back when all are done. The first error of any is raised."""
@@ -38,7 +45,7 @@ class Stage:
             assert self._came.acquire(timeout=PATIENCE)
         last = None
         while left := [number for number in range(len(threads)) if number not in self._done]:
-            last = choose(left, last)
+            last = choose([number for number in left if number not in self._resting] or left, last)
             self._turns[last].release()
             assert self._came.acquire(timeout=PATIENCE)
         for thread in threads:
@@ -47,7 +54,7 @@ class Stage:
             raise self._errors[0]
 
     def _act(self, number, work):
-        self._this.number = number
+        _this.stage, _this.number = self, number
         self.pause()
         try:
             work()
@@ -55,6 +62,13 @@ class Stage:
             self._errors.append(error)
         self._done.add(number)
         self._came.release()
+
+
+def rest(seconds):
+    """In the place of `time.sleep`: whoever waits for others lets them go on."""
+    stage = getattr(_this, "stage", None)
+    if stage is not None:
+        stage.rest()
 
 
 class Stepped(SpyStore):

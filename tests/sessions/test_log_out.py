@@ -210,13 +210,11 @@ def test_nothing_of_a_session_survives_its_log_out(before, act):
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("act", ACTS)
 def test_nothing_of_a_session_survives_its_log_out_in_any_order(act):
-    play([act], 3)
+    play([act], 2)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize(
-    "acts", [("rotate", "rotate"), ("rotate", "renewal"), ("renewal", "renewal")], ids=" and ".join
-)
+@pytest.mark.parametrize("acts", [("rotate", "rotate"), ("rotate", "renewal")], ids=" and ".join)
 def test_nothing_of_a_session_survives_its_log_out_where_two_more_run(acts):
-    play(acts, 2)
+    play(acts, 1)

@@ -1,6 +1,7 @@
 """Log-ins, log-outs, new ids, lists and limits of one user, in every order of their calls to the store.
 
-In every order with one interruption, that is, and with three where `make test` has the time.
+In every order with one interruption, that is, and with two where `make test` has the time: the races that were found
+here need two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from middleware.sessions import Timeouts
 from middleware.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-SWITCHES = [pytest.param(1, id="once"), pytest.param(3, id="often", marks=pytest.mark.slow)]
+SWITCHES = [pytest.param(1, id="once"), pytest.param(2, id="twice", marks=pytest.mark.slow)]
 
 
 def login(session):
@@ -211,6 +212,6 @@ def test_a_session_that_is_remembered_while_it_gets_a_new_id_is_listed_as_long_a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("acts", [("login", "rotation"), ("rotation", "renewal"), ("login", "login")], ids=" and ".join)
+@pytest.mark.parametrize("acts", [("login", "rotation"), ("rotation", "renewal")], ids=" and ".join)
 def test_three_at_once_hide_nobody(acts):
     play(lambda: Scene("ann", acts, [lambda scene: scene.users.end_all("ann")]), switches=2)
