@@ -360,6 +360,7 @@ def test_the_store_is_shown_digests_of_ids_only_and_no_key_of_ours_is_one_of_an_
     clock, store, texts, secrets = Clock(), SpyStore(MemoryStore()), [], []
     site = Site(clock=clock, store=store, timeouts=Timeouts(renew_every=600), max_sessions=2)
     everything_happens(site, clock, texts, secrets)
+    assert {*store.writes} == {"add", "swap", "delete"}  # and nothing is just set
     ids = {secret for secret in secrets if len(secret) == 64}
     assert len(ids) > 5
     for value in store.values:

@@ -134,6 +134,13 @@ def test_an_increment_counts_on_from_what_this_request_has_set(visitor):
     assert visitor(everything).text == "{'a': 1}"
 
 
+def test_an_increment_keeps_nothing_but_its_own_key_at_the_call(visitor):
+    visitor.site.status = "500 Sorry"
+    for browser, kept in ((visitor, {"a": 1, "n": 11}), (visitor.site.visitor(), {"n": 11})):
+        browser(lambda session: (put(other=1, n=10)(session), session.increment("n"), put(n=0)(session)))
+        assert browser(everything).text == repr(kept)
+
+
 def test_an_increment_counts_on_from_what_another_request_has_set_meanwhile(visitor):
     visitor(put(n=1))
     answer = during(visitor, lambda: visitor(put(n=100, b=1)), lambda s: (s.increment("n"), put(c=1)(s)))

@@ -98,10 +98,9 @@ class Session(Tracked):
         if type(by) is not int:
             raise TypeError(f"by= is a whole number, not {by!r}")
         self._encode(key, by)  # a TypeError for what is no key
-        if key in self._before and key in self._changes().before:
-            self._keep()
+        was_set = key in self._before and key in self._changes().before
         record = self._asked()
-        total = self._ask(lambda: record.increment(key, by))
+        total = self._ask(lambda: record.increment(key, by, data if was_set else None))
         data[key] = total
         self._before[key] = self._encode(key, total)
         self._after.pop(key, None)

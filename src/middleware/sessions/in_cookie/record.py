@@ -106,7 +106,7 @@ class SignedRecord:
             self.unsaved = True
         return str(self.marks[name])
 
-    def increment(self, key: str, by: int) -> NoReturn:  # noqa: ARG002
+    def increment(self, key: str, by: int, mine: dict[str, Any] | None) -> NoReturn:  # noqa: ARG002
         raise ConfigurationError(
             "a cookie cannot be incremented while other requests change theirs: use SessionMiddleware(app, store=...)"
         )

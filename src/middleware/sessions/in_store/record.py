@@ -152,12 +152,12 @@ class StoredRecord:
                 self.unsaved = not self.dropped
         return str(self.marks[name])
 
-    def increment(self, key: str, by: int) -> int:
+    def increment(self, key: str, by: int, mine: dict[str, Any] | None) -> int:
         total = by
 
         def add(data: dict[str, Any], messages: Messages, marks: dict[str, Any]) -> Content:
             nonlocal total
-            total = incremented(key, data, by)
+            total = incremented(key, data if mine is None else mine, by)
             return {**data, key: total}, messages, marks
 
         if self.dropped:
