@@ -7,7 +7,7 @@ from types import ModuleType
 from urllib.parse import parse_qsl
 
 import pytest
-from asking import Browser
+from asking import Browser, ask
 from beaker.middleware import SessionMiddleware as Beaker
 from sessions.kit import SECRET, SpyStore
 
@@ -371,3 +371,16 @@ def test_in_a_pipeline_of_pastedeploy(tmp_path, monkeypatch):
     browser = Browser(loadapp(f"config:{file}"))
     browser.get("/put?a=1")
     assert browser.get("/").text == "|{'a': '1'}"
+
+
+def test_beaker_s_getter_and_its_habits_find_the_same_session():
+    def app(environ, start_response):
+        session = environ["beaker.get_session"]()
+        session.load()
+        session["a"] = 1
+        session.persist()
+        start_response("200 OK", [])
+        return [str(session is environ["beaker.session"]).encode()]
+
+    layer = SessionMiddleware(BeakerSessions(app), store=MemoryStore())
+    assert ask(layer).text == "True"

@@ -348,3 +348,13 @@ def test_a_label_and_the_keys_to_keep_are_judged_too(site):
         assert session.user is None
 
     site.visitor()(use)
+
+
+def test_half_a_surrogate_pair_is_no_user_and_no_label():
+    def use(session):
+        for wrong in ({"user": "ann\ud800"}, {"user": "ann", "label": "\udc80"}):
+            with pytest.raises(ValueError, match="surrogate"):
+                session.login(**wrong)
+        return session.user
+
+    assert Site(store=MemoryStore()).ask(use).text == "None"

@@ -370,3 +370,47 @@ def test_the_log_tells_what_failed_and_no_id(store, caplog):
     [record] = caplog.records
     assert record.getMessage() == "answered 503, for the store of sessions failed: the store is down"
     assert visitor.cookie.partition("=")[2] not in caplog.text
+
+
+# The sessions of a user
+
+ASKED = {
+    "list": lambda session: session.users.sessions_of("ann"),
+    "end": lambda session: session.users.end("ann", "0" * 64),
+    "end all": lambda session: session.users.end_all("ann", but=session.id),
+}
+
+
+@pytest.mark.parametrize("ask_for", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("outage", ["503", "anonymous"])
+def test_a_user_s_sessions_are_not_to_be_had_from_a_store_that_fails_after_the_session_was_read(store, ask_for, outage):
+    visitor = Site(store=store, on_outage=outage).visitor()
+    visitor(lambda session: session.login("ann"))
+
+    def use(session):
+        assert session.user == "ann"
+        store.down = True
+        ask_for(session)
+
+    assert refused(visitor(use))
+    store.down = False
+    assert visitor(lambda session: session.user).text == "'ann'"
+
+
+def test_the_end_of_sessions_in_cookies_that_the_store_does_not_take_is_503(store):
+    visitor = Site(secret="a secret of more than sixteen bytes", revocations=store).visitor()
+    visitor(lambda session: session.login("ann"))
+
+    def use(session):
+        assert session.user == "ann"
+        store.down = True
+        session.users.end_all("ann")
+
+    assert refused(visitor(use))
+
+
+def test_outside_of_a_request_the_store_s_error_is_the_caller_s(store):
+    layer = SessionMiddleware(Site.serve, store=store)
+    store.down = True
+    with pytest.raises(StoreError):
+        layer.users.sessions_of("ann")

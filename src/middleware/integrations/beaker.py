@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from middleware.sessions.in_store.locks import SessionLock
 
 
+GETTER = "beaker.get_session"  # the key where Beaker puts a function that gives the session
+
+
 class BeakerSessions:
     """Puts a `BeakerSession` into environ. Stands inside of SessionMiddleware, which does all the rest.
 
@@ -37,7 +40,8 @@ class BeakerSessions:
         self._key = environ_key
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ[self._key] = BeakerSession(get_session(environ))
+        session = environ[self._key] = BeakerSession(get_session(environ))
+        environ[GETTER] = lambda: session
         return self.app(environ, start_response)
 
 
@@ -57,6 +61,13 @@ class BeakerSession(Face):
     def save(self) -> None:
         """See that the session has an id. It is kept without this, once there is something in it."""
         keep_even_if_empty(self._session)
+
+    def persist(self) -> None:
+        """As `save()`."""
+        self.save()
+
+    def load(self) -> None:
+        """Nothing: it is loaded when it is first used."""
 
     def delete(self) -> None:
         """End the session and begin an empty one: its id opens nothing any more. `invalidate()` is the same."""

@@ -12,6 +12,7 @@ from middleware.headers import restricted_to_private
 from middleware.operators import say_once
 from middleware.sessions.cookie import MOST_CHUNKS, SessionCookie
 from middleware.sessions.late import LateStart
+from middleware.sessions.noticing import unnoticed
 from middleware.sessions.places import InCookie, InStore, Nowhere
 from middleware.sessions.session import Session
 from middleware.sessions.terms import Terms
@@ -156,7 +157,7 @@ class SessionMiddleware:
     @property
     def users(self) -> UserSessions | Revocations:
         """The sessions of every user who logged in by `session.login`, to list and end them."""
-        return self._https.users(self._teller(None))
+        return self._https.users(self._teller(None), unnoticed)
 
     def open(self, field: str = "", *, https: bool = False) -> Session:
         """A session without a request: the one that a Cookie field names, or a new one.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from middleware.errors import ConfigurationError
+from middleware.sessions.noticing import unnoticed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from middleware.errors import StoreError
     from middleware.sessions.cookie import SessionCookie
     from middleware.sessions.in_cookie.revocations import Revocations
     from middleware.sessions.in_store.users import UserSessions
@@ -25,12 +27,12 @@ class InStore:
         self.open: Callable[[str, Tell], Record] = self._open_first
         self._store = store
 
-    def users(self, tell: Tell) -> UserSessions:
+    def users(self, tell: Tell, notice: Callable[[StoreError], object]) -> UserSessions:
         """As `place.Place` says."""
         from middleware.sessions.in_store.index import UserIndex
         from middleware.sessions.in_store.users import UserSessions
 
-        return UserSessions(UserIndex(self._store, self.terms), tell)
+        return UserSessions(UserIndex(self._store, self.terms), tell, notice)
 
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_store.sessions import StoredSessions
@@ -52,16 +54,16 @@ class InCookie:
         self._seal = seal
         self._revocations = revocations
 
-    def users(self, tell: Tell | None) -> Revocations:
+    def users(self, tell: Tell | None = None, notice: Callable[[StoreError], object] = unnoticed) -> Revocations:
         """As `place.Place` says."""
         from middleware.sessions.in_cookie.revocations import Revocations
 
-        return Revocations(self._revocations, self.terms, tell)
+        return Revocations(self._revocations, self.terms, tell, notice)
 
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_cookie.sessions import SignedSessions
 
-        self.open = SignedSessions(self._secrets, self.terms, self.cookie, self.users(None), seal=self._seal).open
+        self.open = SignedSessions(self._secrets, self.terms, self.cookie, self.users(), seal=self._seal).open
         return self.open(field, tell)
 
 

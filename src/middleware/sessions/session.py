@@ -172,11 +172,10 @@ class Session(Tracked):
 
         Raises TooManySessions where `max_sessions` has no room for it and `when_too_many` is "refuse".
         """
-        if not isinstance(user, str) or not user:
-            raise TypeError(f"a user is a text that is not empty, not {user!r}")
-        if not isinstance(label, str) or isinstance(keep, str):
-            raise TypeError("label= is text, and keep= a list of keys")
+        if not isinstance(user, str) or not user or not isinstance(label, str) or isinstance(keep, str):
+            raise TypeError(f"a user is a text that is not empty (not {user!r}), label= is text, keep= a list of keys")
         self._changing("login()")
+        self._encode("login", [user, label])  # a ValueError for half a surrogate pair
         record = self._asked()
         if record.marks.get("user") not in (None, user):
             self.invalidate()
@@ -238,7 +237,7 @@ class Session(Tracked):
     @property
     def users(self) -> UserSessions | Revocations:
         """The sessions of every user, to list and end them: `session.users.sessions_of(session.user)`."""
-        return self._place.users(self._tell)
+        return self._place.users(self._tell, self._fail)
 
     @property
     def user(self) -> str | None:
@@ -313,7 +312,7 @@ class Session(Tracked):
         if record is None or value is None:
             return []
         until = record.times.until
-        max_age = int(until - self._place.terms.clock()) if until and value else None
+        max_age = max(int(until - self._place.terms.clock()), 1) if until and value else None
         return self._place.cookie.lines(value, max_age=max_age, instead_of=self._field)
 
     def _keep(self, *, last: bool = False) -> None:
@@ -396,4 +395,4 @@ class Session(Tracked):
 
         self.failure = error
         if not isinstance(error, GaveUp):
-            self._tell("store_error", self._asked().id, error=str(error))
+            self._tell("store_error", None if self._record is None else self._record.id, error=str(error))

@@ -12,11 +12,13 @@ from os import urandom
 from middleware.errors import ConfigurationError, StoreError
 from middleware.sessions.in_cookie.payloads import id_of, successor_of
 from middleware.sessions.in_store.turns import wait
+from middleware.sessions.noticing import Noticing, unnoticed
 from middleware.sessions.records import ENDED, NONCE_BYTES, Pointer
 from middleware.sessions.timeouts import LONGEST_LIFE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from middleware.sessions.place import Tell
@@ -37,10 +39,17 @@ class Revocations:
     Each method raises StoreError where the store cannot answer, and ConfigurationError where there is none.
     """
 
-    def __init__(self, store: Store | None, terms: Terms, tell: Tell | None = None) -> None:
+    def __init__(
+        self,
+        store: Store | None,
+        terms: Terms,
+        tell: Tell | None = None,
+        notice: Callable[[StoreError], object] = unnoticed,
+    ) -> None:
         self.store = store
         self._terms = terms
         self._tell = tell
+        self._noticing = Noticing(notice)
 
     def sessions_of(self, user: str) -> NoReturn:  # noqa: ARG002
         """Raises ConfigurationError: nobody knows the sessions that are kept in cookies."""
@@ -48,7 +57,8 @@ class Revocations:
 
     def end(self, user: str, id: str) -> bool:
         """End the session of this id, at once: True. False where it was ended before."""
-        ended = _end(self._needed(), id, ENDED, LONGEST_LIFE)
+        with self._noticing:
+            ended = _end(self._needed(), id, ENDED, LONGEST_LIFE)
         if ended and self._tell is not None:
             self._tell("ended", id, user=user)
         return ended
@@ -58,7 +68,11 @@ class Revocations:
 
         Sessions that begin at the same time are ended too, or begin after it.
         """
-        store, key = self._needed(), _USER + user
+        with self._noticing:
+            self._end_all(self._needed(), _USER + user, but)
+        return 0
+
+    def _end_all(self, store: Store, key: str, but: str | None) -> None:
         now = self._terms.clock()
         spared = _followed(store, but) if but else []
         for attempt in range(_ATTEMPTS):
@@ -71,7 +85,7 @@ class Revocations:
                 every = others  # so that nobody is spared who was ended before
             text = dumps([every, limit, spared]).encode()
             if store.add(key, text, LONGEST_LIFE) if raw is None else store.swap(key, raw, text, LONGEST_LIFE):
-                return 0
+                return
             wait(attempt)
         raise StoreError(f"the end of a user's sessions could not be written in {_ATTEMPTS} attempts")
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from middleware.sessions.noticing import Noticing
 from middleware.sessions.records import PREFIX, Pointer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from middleware.errors import StoreError
     from middleware.sessions.in_store.index import UserIndex
     from middleware.sessions.place import Tell
 
@@ -31,17 +35,19 @@ class UserSessions:
     Each method raises StoreError where the store cannot answer.
     """
 
-    def __init__(self, index: UserIndex, tell: Tell) -> None:
+    def __init__(self, index: UserIndex, tell: Tell, notice: Callable[[StoreError], object]) -> None:
         self._index = index
         self._tell = tell
+        self._noticing = Noticing(notice)
 
     def sessions_of(self, user: str) -> list[SessionInfo]:
         """The user's sessions that are alive, the one that was used last first."""
-        entries = self._index.entries(user)
-        alive = self._index.alive(entries)
-        gone = [id for id in self._index.without_arriving(entries) if id not in alive]
-        if gone:
-            self._index.remove(user, gone)
+        with self._noticing:
+            entries = self._index.entries(user)
+            alive = self._index.alive(entries)
+            gone = [id for id in self._index.without_arriving(entries) if id not in alive]
+            if gone:
+                self._index.remove(user, gone)
         expires = self._index.terms.timeouts.expires
         found = [
             SessionInfo(id, times.created, times.last_seen, expires(times), entries[id].label)
@@ -55,8 +61,9 @@ class UserSessions:
 
         It may have got a new id since it was listed.
         """
-        entries = self._index.entries(user)  # first: what moves after that is followed
-        return bool(self._end(user, [one for one in self._followed(id) if one in entries]))
+        with self._noticing:
+            entries = self._index.entries(user)  # first: what moves after that is followed
+            return bool(self._end(user, [one for one in self._followed(id) if one in entries]))
 
     def end_all(self, user: str, *, but: str | None = None) -> int:
         """End all sessions of the user, or all but the one with this id. How many were ended.
@@ -64,8 +71,9 @@ class UserSessions:
         Sessions that begin at the same time are ended too, or begin after it.
         """
         ended = 0
-        while others := self._others(user, but):
-            ended += len(self._end(user, others))
+        with self._noticing:
+            while others := self._others(user, but):
+                ended += len(self._end(user, others))
         return ended
 
     def _end(self, user: str, ids: list[str]) -> list[str]:
