@@ -10,6 +10,8 @@ from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
 from middleware.testing import SHAPES, check_layer, check_shape
 
+pytestmark = pytest.mark.slow
+
 USERS = {"ann": stored("apple")}
 ANN = {"HTTP_AUTHORIZATION": basic()["Authorization"]}
 CASES = {

@@ -41,6 +41,7 @@ def rounds(site, use, cookie):
 # Exact, with threads and processes
 
 
+@pytest.mark.slow
 def test_eight_threads_that_count_get_different_numbers_and_lose_none(any_store):
     site = Crowded(store=any_store)
     cookie = cookie_of(site.ask(put(counter=0)))
@@ -50,6 +51,7 @@ def test_eight_threads_that_count_get_different_numbers_and_lose_none(any_store)
     assert site.ask(everything, cookie).text == "{'counter': 400}"
 
 
+@pytest.mark.slow
 def test_eight_threads_that_set_a_key_each_lose_none(any_store):
     site = Crowded(store=any_store)
     cookie = cookie_of(site.ask(put(first=1)))
@@ -58,6 +60,7 @@ def test_eight_threads_that_set_a_key_each_lose_none(any_store):
     assert site.ask(len, cookie).text == str(1 + THREADS * ROUNDS)
 
 
+@pytest.mark.slow
 def test_eight_threads_that_change_one_value_in_a_lock_lose_none(any_store):
     site = Crowded(store=any_store)
     cookie = cookie_of(site.ask(put(counter=0, deep={"list": []})))

@@ -17,7 +17,7 @@ from middleware.errors import TooManySessions
 from middleware.sessions import Timeouts
 from middleware.stores.memory import MemoryStore
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = [pytest.mark.usefixtures("elsewhere"), pytest.mark.slow]
 SWITCHES = [pytest.param(1, id="once"), pytest.param(2, id="twice", marks=pytest.mark.slow)]
 
 
