@@ -6,7 +6,10 @@ from cached_site import START
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching.policy import Said, declared_length, kept, may_store, selecting, selecting_value, updated
+from middleware.caching.policy import DEFAULT
+from middleware.caching.said import Said
+from middleware.caching.selecting import selecting, selecting_value
+from middleware.caching.storing import declared_length, kept, refusal, updated
 
 awkward = st.text(st.sampled_from(list(',;="\\ \tno-storeprivatemax-age90W/*x\xa0\x0b')), max_size=40)
 text = awkward | st.text(st.characters(max_codepoint=255), max_size=40)
@@ -18,14 +21,14 @@ statuses = st.sampled_from(["200", "204", "404", "500", "206", "304", "abc", "",
 
 
 def allowed(status, pairs, **asked):
-    said = Said(pairs, START, START)
-    return may_store(status, said, **{"authorized": False, "with_cookie": False, **asked})
+    said = Said(status, pairs, START, START, DEFAULT)
+    return refusal(status, said, policy=DEFAULT, **{"authorized": False, "with_cookie": False, **asked}) is None
 
 
 @given(statuses, fields, st.booleans(), st.booleans(), st.floats(0, 1e11), st.floats(0, 1e11))
 def test_no_answer_is_too_odd_to_be_judged(status, pairs, authorized, with_cookie, asked_at, received_at):
-    said = Said(pairs, asked_at, received_at)
-    may_store(status, said, authorized=authorized, with_cookie=with_cookie)
+    said = Said(status, pairs, asked_at, received_at, DEFAULT)
+    refusal(status, said, authorized=authorized, with_cookie=with_cookie, policy=DEFAULT)
     assert said.initial_age >= 0
     assert said.lifetime is None or 0 <= said.lifetime <= 1 << 31
     assert said.useful_for(status) >= 1
@@ -84,6 +87,6 @@ def test_endless_fields_take_no_endless_time():
     for unit in [",", '"', '",', "a=", "no-store", ';"', "\\", '"\\']:
         endless = unit * (1_000_000 // len(unit))
         pairs = [(name, endless) for name in ("Cache-Control", "Vary", "Age", "Expires", "ETag", "Date", "Connection")]
-        said = Said(pairs, START, START)
-        may_store("200", said, authorized=False, with_cookie=False)
+        said = Said("200", pairs, START, START, DEFAULT)
+        refusal("200", said, authorized=False, with_cookie=False, policy=DEFAULT)
         kept(pairs, START)

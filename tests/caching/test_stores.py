@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from middleware.caching import CacheMiddleware
 from middleware.caching.entry import Head, Record, StoredBody
-from middleware.caching.policy import Said
+from middleware.caching.policy import DEFAULT
+from middleware.caching.said import Said
 from middleware.errors import ConfigurationError, StoreError
 from middleware.stores import MemoryStore, SQLiteStore
 
@@ -384,7 +385,9 @@ fields = st.lists(st.tuples(names, text), max_size=6)
 
 @given(fields, st.floats(0, 1e12), st.integers(0, 10**9))
 def test_a_head_comes_back_as_it_was(pairs, received, length):
-    head = Head("g", "200 OK", pairs, Said(pairs, received, received), received, StoredBody("n", length, 7, 9))
+    head = Head(
+        "g", "200 OK", pairs, Said("200", pairs, received, received, DEFAULT), received, StoredBody("n", length, 7, 9)
+    )
     back = Head.from_bytes("address", head.to_bytes("address"))
     assert back.fields == pairs
     assert (back.received, back.initial_age, back.lifetime) == (head.received, head.initial_age, head.lifetime)

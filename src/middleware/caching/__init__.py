@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from middleware.caching.handle import Cache, get_cache
 from middleware.caching.middleware import CacheMiddleware
+from middleware.caching.policy import CachePolicy
 
-__all__ = ["Cache", "CacheMiddleware", "get_cache"]
+__all__ = ["Cache", "CacheMiddleware", "CachePolicy", "get_cache"]

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from binascii import crc32
 
+from middleware.caching.conditions import not_modified
 from middleware.caching.keys import digest
-from middleware.caching.policy import Said, not_modified, without_body
+from middleware.caching.policy import DEFAULT
+from middleware.caching.said import Said
+from middleware.caching.storing import without_body
 from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from middleware.caching.policy import Fields
+    from middleware.caching.policy import CachePolicy
+    from middleware.caching.said import Fields
 
-VERSION = "wsgi-middleware cache 1"
+VERSION = "wsgi-middleware cache 2"
 
 
 class Record:
@@ -89,7 +93,9 @@ class Head:
 
     `generation`: of its URL's record. `status`, `fields`: as they will be sent, but for Age and Cache-Status;
     `hit_fields`: those of a hit that was not validated, `not_modified_fields`: those of a 304. `received`: when the
-    application gave it. `lifetime`, `initial_age`: see `Said`. `explicit`: the application said how long it is fresh.
+    application gave it. `lifetime`: in seconds, explicit or `guessed`; `explicit`: the application said it.
+    `initial_age`, `must_validate`, `may_be_stale`, `stale_while_revalidate`, `stale_on_failure`, `immutable`: see
+    `Said`.
     `stale_at`: the time from which it is only reused after asking, or always where it says so.
     """
 
@@ -100,13 +106,19 @@ class Head:
         "explicit",
         "fields",
         "generation",
+        "guessed",
         "hit_fields",
+        "immutable",
         "initial_age",
         "last_modified",
         "lifetime",
+        "may_be_stale",
+        "must_validate",
         "not_modified_fields",
         "received",
         "stale_at",
+        "stale_on_failure",
+        "stale_while_revalidate",
         "status",
     )
 
@@ -122,7 +134,13 @@ class Head:
         self.last_modified = said.last_modified
         self.initial_age = said.initial_age
         self.explicit = said.lifetime is not None
-        self.lifetime = said.lifetime or 0
+        self.guessed = said.guessed
+        self.lifetime = said.guessed if said.lifetime is None else said.lifetime
+        self.must_validate = said.must_validate
+        self.may_be_stale = said.may_be_stale
+        self.stale_while_revalidate = said.stale_while_revalidate
+        self.stale_on_failure = said.stale_on_failure
+        self.immutable = said.immutable
         never = said.must_validate or self.lifetime <= self.initial_age
         self.stale_at = float("-inf") if never else received + self.lifetime - self.initial_age
         withheld = said.withheld
@@ -162,6 +180,7 @@ class Head:
             str(body.until),
             repr(self.received),
             repr(self.initial_age),
+            str(self.guessed),
             self.status,
         ]
         for pair in self.fields:
@@ -169,15 +188,16 @@ class Head:
         return _sealed("head", address, lines)
 
     @staticmethod
-    def from_bytes(address: str, data: bytes) -> Head | None:
+    def from_bytes(address: str, data: bytes, policy: CachePolicy = DEFAULT) -> Head | None:
         lines = _opened("head", address, data)
         try:
             if lines is None:
                 return None
-            generation, name, length, check, until, received, initial_age, status, *rest = lines
+            generation, name, length, check, until, received, initial_age, guessed, status, *rest = lines
             fields = list(zip(rest[::2], rest[1::2], strict=True))
-            said = Said(fields, float(received), float(received))
+            said = Said(status[:3], fields, float(received), float(received), policy)
             said.initial_age = float(initial_age)  # its Age field is not among those that are kept
+            said.guessed = min(said.guessed, int(guessed))  # nothing was guessed for requests that said who asks
             body = StoredBody(name, int(length), int(check), int(until))
             return Head(generation, status, fields, said, float(received), body)
         except ValueError:

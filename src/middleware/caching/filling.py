@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from middleware.caching.entry import Head, StoredBody, checksum
+from middleware.caching.freshness import DAY
 from middleware.caching.keys import is_private
-from middleware.caching.policy import (
-    DAY,
+from middleware.caching.policy import DEFAULT
+from middleware.caching.said import Said
+from middleware.caching.shelf import new_name
+from middleware.caching.storing import (
     FAILURES,
-    Said,
     declared_length,
     is_one_line,
     is_worth_reading,
     kept,
-    may_store,
+    may_guess,
+    refusal,
     updated,
 )
-from middleware.caching.shelf import new_name
 from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from middleware.caching.keys import Key
-    from middleware.caching.policy import Fields
+    from middleware.caching.said import Fields
     from middleware.caching.shelf import Found, Shelf
     from middleware.wsgi import Ending, Response
 
@@ -104,7 +106,7 @@ class Filling:
     @property
     def personal(self) -> bool:
         """Whether the request says who asks."""
-        return bool(self._original.get("HTTP_COOKIE")) or self._authorized
+        return self._with_cookie or self._authorized
 
     @property
     def _authorized(self) -> bool:
@@ -149,17 +151,16 @@ class Filling:
 
     def _storable(self, response: Response) -> Said | None:
         status, fields = response.status, response.headers
-        if is_private(self._environ) or not is_worth_reading(fields):
+        if is_private(self._environ) or not is_worth_reading(fields, DEFAULT):
             return None
         declared = declared_length(fields)
         if declared is not None and not 0 <= declared <= self._terms.max_object:
             return None
         now = self._terms.clock()
-        said = Said(fields, self._asked_at, now)
-        with_cookie = bool(self._original.get("HTTP_COOKIE"))
-        if not may_store(status[:3], said, authorized=self._authorized, with_cookie=with_cookie):
+        said = self._read(status[:3], fields, now)
+        if self._refusal(status[:3], said) is not None:
             return None
-        stored = kept(fields, now)
+        stored = kept(fields, now, said.private_fields)
         if stored is None or not is_one_line(status):
             return None
         self._received_at = now
@@ -205,8 +206,8 @@ class Filling:
         head = found.head
         status = head.status[:3]
         merged = updated(head.fields, fields, now)
-        said = Said(merged, self._asked_at, now)
-        stored = kept(merged, now)
+        said = self._read(status, merged, now)
+        stored = kept(merged, now, said.private_fields)
         until = int(now + said.useful_for(status))
         stored_body = head.body if until <= head.body.until else head.body.kept_until(until + DAY)
         sent = [pair for pair in merged if pair[0].lower() != "age"] if stored is None else stored
@@ -214,12 +215,23 @@ class Filling:
         if said.forbidden:
             self._terms.shelf.remove(found)
             return fresh, False
-        with_cookie = bool(self._original.get("HTTP_COOKIE"))
-        allowed = may_store(status, said, authorized=self._authorized, with_cookie=with_cookie)
-        if stored is None or not allowed or is_private(self._environ):
+        if stored is None or self._refusal(status, said) is not None or is_private(self._environ):
             return fresh, False
         self._keep(said, fresh, None if stored_body is head.body else body, now)
         return fresh, True
+
+    def _read(self, status: str, fields: Fields, now: float) -> Said:
+        said = Said(status, fields, self._asked_at, now, DEFAULT)
+        if not may_guess(authorized=self._authorized, with_cookie=self._with_cookie, policy=DEFAULT):
+            said.guessed = 0
+        return said
+
+    def _refusal(self, status: str, said: Said) -> str | None:
+        return refusal(status, said, authorized=self._authorized, with_cookie=self._with_cookie, policy=DEFAULT)
+
+    @property
+    def _with_cookie(self) -> bool:
+        return bool(self._original.get("HTTP_COOKIE"))
 
     def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> None:
         assert said.selecting is not None

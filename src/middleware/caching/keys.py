@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from middleware.caching.memo import Memo
-from middleware.caching.policy import selecting_value
+from middleware.caching.selecting import selecting_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

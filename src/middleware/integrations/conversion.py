@@ -27,7 +27,11 @@ SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "n
 LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Collection": tuple, "frozenset": frozenset}
 
 # Options that travel together: `cookie: CookieOptions` is written `cookie.max_age = 30d`, one line for each.
-GROUPS = {"CookieOptions": "middleware.cookies:CookieOptions", "Timeouts": "middleware.sessions:Timeouts"}
+GROUPS = {
+    "CachePolicy": "middleware.caching:CachePolicy",
+    "CookieOptions": "middleware.cookies:CookieOptions",
+    "Timeouts": "middleware.sessions:Timeouts",
+}
 
 # Names that layers give to types, for type checkers only.
 ALIASES = {
@@ -41,7 +45,7 @@ ALIASES = {
 CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things.
-DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every"}
+DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
 SIZES = {"max_bytes", "max_object"}
 COUNTS = {"chunks", "max_sessions"}
 

@@ -1,0 +1,178 @@
+"""What of an answer is stored, or the word why nothing is (RFC 9111, section 3), and what a 304 changes in it."""
+
+from __future__ import annotations
+
+from middleware.caching.said import NEEDED
+from middleware.headers import http_date, members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from middleware.caching.policy import CachePolicy
+    from middleware.caching.said import Fields, Said
+
+# The statuses of RFC 9110, chapter 15: what `must-understand` means by understood.
+UNDERSTOOD = frozenset(
+    f"{number}"
+    for number in (*range(200, 207), *range(300, 309), *range(400, 418), 421, 422, 426, *range(500, 506))
+    if number != 306
+)
+FAILURES = ("500", "502", "503", "504")
+
+# Fields of one connection, never of a stored answer (RFC 9111, section 3.1), and Age, which each hit computes.
+_OF_ONE_CONNECTION = (
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+)
+_NOT_KEPT = frozenset((*_OF_ONE_CONNECTION, "age"))
+# What describes the body stays as it was stored when a 304 updates the rest (RFC 9111, section 3.2).
+_NOT_UPDATED = frozenset((*_OF_ONE_CONNECTION, "content-length", "content-encoding", "content-range"))
+# What a 304 leaves out: it describes a body that is not sent (RFC 9110, section 15.4.5).
+_NOT_IN_304 = frozenset(("content-type", "content-length", "content-encoding", "content-language", "content-range"))
+# Without one of these an answer is neither fresh nor able to be validated.
+_DECLARING = ("cache-control", "etag", "expires", "last-modified")
+
+
+def is_worth_reading(fields: Fields, policy: CachePolicy) -> bool:
+    """Whether an answer could be stored at all: a first look, which spares most of what pages for one user cost."""
+    names = {name.lower() for name, _ in fields}
+    if "set-cookie" in names and not policy.store_set_cookie:
+        return False
+    return not (names.isdisjoint(_DECLARING) and names.isdisjoint(policy.targeted_names))
+
+
+def refusal(status: str, said: Said, *, authorized: bool, with_cookie: bool, policy: CachePolicy) -> str | None:
+    """None where an answer with this status (three digits) may be stored by a shared cache, to be reused or validated.
+
+    Otherwise why not, in a word. `authorized`: the request carried credentials. `with_cookie`: it carried a cookie.
+    """
+    return (
+        _unfit(status, said, policy)
+        or _forbidden(status, said, policy)
+        or _personal(said, policy, authorized=authorized, with_cookie=with_cookie)
+        or _useless(status, said, guessed=may_guess(authorized=authorized, with_cookie=with_cookie, policy=policy))
+    )
+
+
+def may_guess(*, authorized: bool, with_cookie: bool, policy: CachePolicy) -> bool:
+    """Whether the freshness of an answer to such a request may be guessed at all."""
+    return policy.guess_for_cookies or not (authorized or with_cookie)
+
+
+def _unfit(status: str, said: Said, policy: CachePolicy) -> str | None:
+    """Why it is no answer that a cache can store."""
+    if not is_final(status):
+        return "status"
+    if said.framed:
+        return "transfer-encoding"
+    if said.partial:
+        return "incomplete"
+    if said.directives is None:
+        return "unreadable"
+    if said.selecting is None:
+        return "vary-star" if said.varies_always else "vary"
+    if said.sets_cookie:
+        allowed = policy.store_set_cookie
+        if not (said.allows("public") if allowed == "public" else allowed and said.lifetime):
+            return "set-cookie"
+    return None
+
+
+def _forbidden(status: str, said: Said, policy: CachePolicy) -> str | None:
+    """Why the application does not want it stored."""
+    directives = said.directives or {}
+    if "must-understand" in directives and status not in UNDERSTOOD:
+        return "must-understand"
+    if "no-store" in directives:
+        return "no-store"
+    if said.private or (said.private_fields and not policy.store_private_fields):
+        return "private"
+    return None
+
+
+def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie: bool) -> str | None:
+    """Why it may be the answer to one client alone."""
+    public = said.allows("public")
+    if authorized and not (public or said.allows("s-maxage") or said.allows("must-revalidate")):
+        return "authorization"
+    if with_cookie and not (public or said.lifetime or policy.guess_for_cookies):
+        return "cookie"
+    return None
+
+
+def _useless(status: str, said: Said, *, guessed: bool) -> str | None:
+    """Why it could never be sent again."""
+    if status == "200" and said.has_validator:
+        return None
+    lifetime = said.lifetime
+    if lifetime is None:
+        return None if guessed and said.guessed > said.initial_age else "no-freshness"
+    return None if lifetime > said.initial_age and not said.must_validate else "expired"
+
+
+def is_final(status: str) -> bool:
+    """Whether the status is of a kind that can be stored as a whole: neither 1xx, 206 nor 304."""
+    return status.isascii() and status.isdigit() and "200" <= status <= "599" and status not in ("206", "304")
+
+
+def kept(fields: Fields, now: float, private_fields: frozenset[str] = frozenset()) -> Fields | None:
+    """The fields of an answer that are stored with it, a Date among them; None where one could not be sent again."""
+    named_by_connection = _named_by_connection(fields)
+    if not NEEDED.isdisjoint(named_by_connection):
+        return None
+    left_out = _NOT_KEPT | named_by_connection | private_fields
+    stored = [(name, value) for name, value in fields if name.lower() not in left_out]
+    if not is_one_line("".join([part for pair in stored for part in pair])):
+        return None
+    if not any(name.lower() == "date" for name, _ in stored):
+        stored.append(("Date", http_date(now)))
+    return stored
+
+
+def _named_by_connection(fields: Fields) -> set[str]:
+    """The fields that Connection makes those of one connection too."""
+    return {member.lower() for name, value in fields if name.lower() == "connection" for member in members(value)}
+
+
+def is_one_line(text: str) -> bool:
+    """Whether WSGI can carry this text, and in one line of a head."""
+    if "\r" in text or "\n" in text or "\0" in text:
+        return False
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def updated(stored: Fields, new: Fields, now: float) -> Fields:
+    """Stored fields after a 304 confirmed them: each field of the 304 replaces all lines of its name."""
+    left_out = _NOT_UPDATED | _named_by_connection(new)
+    new = [(name, value) for name, value in new if name.lower() not in left_out]
+    if not any(name.lower() == "date" for name, _ in new):
+        new.append(("Date", http_date(now)))
+    replaced = {name.lower() for name, _ in new}
+    return [(name, value) for name, value in stored if name.lower() not in replaced] + new
+
+
+def without_body(fields: Fields) -> Fields:
+    """The fields that a 304 has of those its 200 would have."""
+    return [(name, value) for name, value in fields if name.lower() not in _NOT_IN_304]
+
+
+def declared_length(fields: Fields) -> int | None:
+    """What Content-Length says, None where there is none, -1 where it says nothing that can be."""
+    values = {value.strip(" \t") for name, value in fields if name.lower() == "content-length"}
+    if not values:
+        return None
+    value = values.pop()
+    if values or not value.isascii() or not value.isdigit() or len(value) > 15:
+        return -1
+    return int(value)
