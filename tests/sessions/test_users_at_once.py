@@ -7,6 +7,7 @@ here need two.
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations_with_replacement
 
 import pytest
 from sessions.kit import Clock, everything, put
@@ -209,6 +210,30 @@ def test_a_session_that_is_remembered_while_it_gets_a_new_id_is_listed_as_long_a
         assert len(scene.listed()) == len(scene.alive())
 
     play(lambda: Scene("ann", [act, "remember"], due=due(act)), check, switches=switches)
+
+
+@pytest.mark.parametrize("switches", SWITCHES)
+@pytest.mark.parametrize(
+    "acts", [*combinations_with_replacement(["rotation", "renewal", "remember", "lock"], 2)], ids=" and ".join
+)
+def test_no_two_requests_of_one_browser_log_it_out(acts, switches):
+    def check(scene):
+        assert len(scene.alive()) == 1
+
+    play(lambda: Scene("ann", acts, due=due(acts)), check, switches=switches)
+
+
+@pytest.mark.slow
+def test_a_rotation_that_began_under_an_earlier_id_is_not_taken_for_another_session():
+    """Beside a renewal: what is about to be the session has entered the index in the place of the id before."""
+
+    def check(scene):
+        assert len(scene.alive()) == 1
+
+    def others(scene):
+        scene.judge.ask(lambda session: session.id and session.users.end_all("ann", but=session.id), scene.cookie)
+
+    play(lambda: Scene("ann", ["rotation", "renewal"], [others]), check, switches=2)
 
 
 @pytest.mark.slow

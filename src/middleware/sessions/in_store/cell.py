@@ -131,10 +131,12 @@ class Cell:
         new._undo(after)
         raise GaveUp(f"the session could not be given a new id in {ATTEMPTS} attempts: the store refuses every swap")
 
-    def end(self) -> list[tuple[str, str | None]]:
+    def end(self, *, follows: bool = True) -> list[tuple[str, str | None]]:
         """End the session under every id that it has got since. What was ended: its id in hashed form, and its user."""
         raw = None if self.held is None else self.held.raw
-        found = end_session(self.index.store, self.key, raw, self.timeouts.idle) if self.key else []
+        found = []
+        if self.key:
+            found = end_session(self.index.store, self.key, raw, self.timeouts.idle, follows=follows)
         self.hold("", "", None)
         ended = [(id_of(key), user) for key, user in found]
         for id, user in ended:
@@ -171,7 +173,7 @@ class Cell:
         """Whether the index still has the session that has just begun; else whoever ended all the user's meant it."""
         if owner is None or self.index.holds(owner[0], id_of(self.key)):
             return True
-        self.end()
+        self.end(follows=False)  # what another request has given a new id since was entered and looked at by it
         return False
 
     def _copy(self, copied: tuple[Times, bytes], owner: Owner | None, instead_of: str) -> None:

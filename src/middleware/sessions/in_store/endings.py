@@ -13,18 +13,23 @@ if TYPE_CHECKING:
 ATTEMPTS = 30  # at one write, while other processes keep writing: within a second, with the waits between them
 
 
-def end_session(store: Store, key: str, raw: bytes | None, marked_for: float) -> list[tuple[str, str | None]]:
+def end_session(
+    store: Store, key: str, raw: bytes | None, marked_for: float, *, follows: bool = True
+) -> list[tuple[str, str | None]]:
     """End the session whose record was seen under `key`, as `raw`. What was ended: its key, and the user it was of.
 
-    `marked_for`: seconds for which a request that is half-way through the same finds out what happened.
+    `marked_for`: seconds for which a request that is half-way through the same finds out what happened. `follows`:
+    whether to end what got another id under that one.
     """
     following = (key, store.get(key) if raw is None else raw)
     passed: list[str] = []
     ended: list[tuple[str, str | None]] = []
     while following[1] is not None and following[0] not in passed:
         key, there = following[0], _mark(store, following[0], following[1], marked_for)
-        passed.append(key)
         pointer = None if there is None else Pointer.read(there)
+        if pointer and not follows:
+            break
+        passed.append(key)
         following = (pointer.target, store.get(pointer.target)) if pointer else ("", None)
         if there is not None and Stamped.read(there) is not None:
             ended.append((key, user_of(there)))

@@ -84,13 +84,20 @@ class UserSessions:
 
     def _others(self, user: str, but: str | None) -> list[str]:
         entries = self._index.entries(user)  # first: what moves after that is followed
-        kept = self._followed(but) if but else []
-        return [id for id, entry in entries.items() if id not in kept and entry.instead_of not in kept]
+        if not but:
+            return [*entries]
+        kept = {*self._followed(but)}
+        # It may still be entered under ids that it had before, and what it is about to become in the place of one.
+        return [
+            id
+            for id, entry in entries.items()
+            if kept.isdisjoint(self._followed(id)) and kept.isdisjoint(self._followed(entry.instead_of))
+        ]
 
     def _followed(self, id: str) -> list[str]:
         """The id, and those that the session has got since."""
-        followed = [id]
-        while raw := self._index.store.get(PREFIX + followed[-1]):
+        followed = [id] if id else []
+        while followed and (raw := self._index.store.get(PREFIX + followed[-1])):
             pointer = Pointer.read(raw)
             target = pointer.target.removeprefix(PREFIX) if pointer else ""
             if not target or target in followed:
