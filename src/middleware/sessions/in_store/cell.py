@@ -56,7 +56,7 @@ class Cell:
     def begin(self, times: Times, content: bytes, owner: Owner | None) -> bool:
         """Add a record under a new id. False where all sessions of its owner are being ended at this moment."""
         self._add(Stamped.of(times, content), owner, is_login=True)
-        return self._outlives_the_look(owner)
+        return self._outlives_the_look(owner, is_login=True)
 
     def swap(self, times: Times, content: bytes) -> bool:
         """Put this in the place of what is held. False where somebody else has written meanwhile."""
@@ -121,7 +121,7 @@ class Cell:
                 old_id = id_of(self.key)
                 self.hold(new.identifier, new.key, new.held)
                 self._leave(before, old_id)
-                return "moved" if self._outlives_the_look(after) else "ended"
+                return "moved" if self._outlives_the_look(after, is_login=before is None) else "ended"
             self.held = self.read_again()
             if self.held is None or (renews and self.key != old_key):  # or: another request has renewed it
                 new._undo(after)
@@ -169,11 +169,18 @@ class Cell:
                 return
         raise StoreError("no new session id is free: the operating system's random numbers repeat, or add() is broken")
 
-    def _outlives_the_look(self, owner: Owner | None) -> bool:
+    def _outlives_the_look(self, owner: Owner | None, *, is_login: bool) -> bool:
         """Whether the index still has the session that has just begun; else whoever ended all the user's meant it."""
-        if owner is None or self.index.holds(owner[0], id_of(self.key)):
-            return True
-        self.end(follows=False)  # what another request has given a new id since was entered and looked at by it
+        forgets = is_login  # if the store fails here: nobody is given the id of a session that may be in no index
+        try:
+            if owner is None or self.index.holds(owner[0], id_of(self.key)):
+                return True
+            forgets = True
+            self.end(follows=False)  # what another request has given a new id since was entered and looked at by it
+        except StoreError:
+            if forgets:
+                self.hold("", "", None)
+            raise
         return False
 
     def _copy(self, copied: tuple[Times, bytes], owner: Owner | None, instead_of: str) -> None:

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
         """When the index got it."""
         instead_of: str
         """The id in hashed form that it had before, and has until it has come to this one."""
+        is_ending: bool
+        """Whether somebody is about to end it."""
 
     Entries = dict[str, Entry]  # by id in hashed form
 else:
-    Entry = namedtuple("Entry", ("since", "end", "label", "entered", "instead_of"))  # noqa: PYI024
+    Entry = namedtuple("Entry", ("since", "end", "label", "entered", "instead_of", "is_ending"))  # noqa: PYI024
 
 INDEX = "middleware.session.user:"
 MOST = 1000  # sessions of one user: of more, those that logged in first are ended
@@ -62,7 +64,7 @@ class UserIndex:
         """
         now = self.terms.clock()
         since, end = float(times.authenticated or now), float(self.terms.timeouts.end(times))
-        entry = Entry(since, end, label[:LONGEST_LABEL], now, instead_of)
+        entry = Entry(since, end, label[:LONGEST_LABEL], now, instead_of, False)
         oldest: list[str] = []
 
         def entered(entries: Entries) -> Entries:
@@ -88,22 +90,24 @@ class UserIndex:
         return entries, sorted(counted, key=lambda id: entries[id].since)[: max(len(counted) - most + 1, 0)]
 
     def holds(self, user: str, id: str) -> bool:
-        """Whether the session is still in the index: nobody has ended the sessions of this user."""
-        return id in self.entries(user)
+        """Whether the session is still in the index, and nobody is about to end it."""
+        entry = self.entries(user).get(id)
+        return entry is not None and not entry.is_ending
 
     def remove(self, user: str, ids: Collection[str]) -> None:
         """Take ended sessions out of the index."""
         self.update(user, lambda entries: {id: entry for id, entry in entries.items() if id not in ids})
 
     def end_all(self, user: str, ids: Collection[str]) -> list[str]:
-        """End these sessions, and take them out of the index. Those of them that there were."""
-        ended = [id for id in ids if self._end(id)]
-        self.remove(user, ids)
-        # One that was still arriving has been added by now, or will find that the index does not have it any more.
-        return ended + [id for id in ids if id not in ended and self._end(id)]
+        """End these sessions, and take them out of the index. Those of them that there were.
 
-    def _end(self, id: str) -> bool:
-        return bool(end_session(self.store, PREFIX + id, None, self.terms.timeouts.idle))
+        They are marked first: one that is just arriving has been added by then, and is ended here, or finds the mark.
+        And they are taken out last: what fails on the way can be tried again.
+        """
+        self.update(user, lambda entries: {id: _marked(entry, id in ids) for id, entry in entries.items()})
+        ended = [id for id in ids if end_session(self.store, PREFIX + id, None, self.terms.timeouts.idle)]
+        self.remove(user, ids)
+        return ended
 
     def alive(self, entries: Entries) -> dict[str, Times]:
         """The sessions of these that can still be used, with their times."""
@@ -156,10 +160,14 @@ def _read(raw: bytes | None) -> Entries:
     return {
         id: Entry(*entry)
         for id, entry in found.items()
-        if isinstance(entry, list) and [type(part) for part in entry] == [float, float, str, float, str]
+        if isinstance(entry, list) and [type(part) for part in entry] == [float, float, str, float, str, bool]
     }
 
 
 def _counted(entries: Entries) -> list[str]:
     """Each session once: one that is on its way to another id is in the index under both."""
-    return [id for id, entry in entries.items() if entry.instead_of not in entries]
+    return [id for id, entry in entries.items() if entry.instead_of not in entries and not entry.is_ending]
+
+
+def _marked(entry: Entry, is_ending: bool) -> Entry:
+    return entry._replace(is_ending=True) if is_ending else entry

@@ -215,12 +215,15 @@ class StoredRecord:
 
     def remember(self, until: float) -> None:
         self._until = until
-        self.times = self.times._replace(until=until)
+        id, end, before = self.id, self._cell.timeouts.end, self.times
+        self.times = before._replace(until=until)
+        # The index has it for as long as it lives: it is entered before it lives longer, or after it does so no more.
+        if self._is_kept and end(self.times) > end(before):
+            self._enter()
         if self._is_kept and self._change(unaltered):
             self._tells_again = True
-            owner = owner_of(self.marks)
-            if owner is not None:
-                self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1], is_login=False)
+            if id != self.id or end(self.times) < end(before):
+                self._enter()
 
     def rotate(self, *, forget: tuple[str, ...] = ()) -> None:
         if self._is_kept:
@@ -261,6 +264,11 @@ class StoredRecord:
     def _knows_of_a_move(self) -> bool:
         """Whether `was_moved` is all that is known."""
         return bool(self._cell.key) and not self._cell.identifier
+
+    def _enter(self) -> None:
+        owner = owner_of(self.marks)
+        if owner is not None:
+            self._sessions.index.enter(owner[0], self.id or "", self.times, owner[1], is_login=False)
 
     def _begin_anew(self) -> None:
         self._cell.hold("", "", None)
