@@ -24,13 +24,14 @@ class Clock:
 
 
 class SpyStore:
-    """A store that records its calls, can be down, and lets something happen before a verb."""
+    """A store that records its calls, can be down or fail once, and lets something happen before a verb."""
 
     def __init__(self, inner=None):
         self.inner = inner or MemoryStore()
         self.calls = []
         self.values = []
         self.down = False
+        self.fails_after = None  # so many more calls, one does nothing
         self.before = {}  # verb -> what happens before its next call
 
     def _call(self, verb, key, *arguments):
@@ -41,6 +42,10 @@ class SpyStore:
         self.values += [key.encode(), *[one for one in arguments if isinstance(one, bytes)]]
         if self.down:
             raise StoreError("the store is down")
+        if self.fails_after is not None:
+            self.fails_after = self.fails_after - 1 if self.fails_after else None
+            if self.fails_after is None:
+                raise StoreError("this call fails")
         return getattr(self.inner, verb)(key, *arguments)
 
     def get(self, key):

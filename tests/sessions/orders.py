@@ -10,8 +10,6 @@ from threading import Semaphore, Thread, local
 from sessions.kit import SpyStore
 from sessions.races import PATIENCE
 
-from middleware.errors import StoreError
-
 _this = local()  # of a thread on a stage: the stage, and its number there
 
 
@@ -74,20 +72,13 @@ def rest(seconds):
 
 
 class Stepped(SpyStore):
-    """A store whose calls wait for their turn on the stage, and one of them fails, if `fails_at` says which."""
+    """A store whose calls wait for their turn on the stage."""
 
     stage = None
-    fails_at = None
 
     def _call(self, verb, key, *arguments):
-        if self.stage is None:
-            return super()._call(verb, key, *arguments)
-        self.stage.pause()
-        if self.fails_at is not None:
-            self.fails_at -= 1
-            if self.fails_at < 0:
-                self.fails_at = None
-                raise StoreError("this one fails")
+        if self.stage is not None:
+            self.stage.pause()
         return super()._call(verb, key, *arguments)
 
 

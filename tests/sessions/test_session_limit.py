@@ -5,11 +5,13 @@ Two logins at once in every order are in test_users_at_once.py.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from sessions.kit import Clock, Site, SpyStore, everything, put
 from sessions.races import Crowded, cookie_of
 
-from middleware.errors import TooManySessions
+from middleware.errors import StoreError, TooManySessions
 from middleware.sessions import Timeouts
 
 
@@ -142,3 +144,33 @@ def test_sessions_that_are_over_do_not_count(store, clock):
     clock.now += 1800
     visitors(site, "tablet")
     assert labels_of(site) == ["tablet"]
+
+
+@pytest.mark.parametrize("policy", ["end_oldest", "refuse"])
+def test_a_session_whose_end_failed_half_way_takes_its_room_or_is_ended_by_the_next_login(store, clock, policy):
+    """Whichever call to the store fails."""
+    for call in range(40):
+        user = f"ann {call}"
+        site = Site(store=store, clock=clock, max_sessions=2, when_too_many=policy)
+        browsers = visitors(site, "first", "second", user=user)
+        first = id_in(browsers[0])
+        browsers += [site.visitor(), site.visitor()]
+        store.fails_after = call
+        if policy == "refuse":
+            with suppress(StoreError):
+                site.app.users.end(user, first)
+        else:
+            browsers[2](login(user))
+        has_failed = store.fails_after is None
+        store.fails_after = None
+        clock.now += 90  # a login that failed is on its way no more
+        browsers[3](lambda session, user=user: tried(session, user))
+        assert sum(user_of(one) == user for one in browsers) <= 2
+        if not has_failed:
+            return
+    raise AssertionError("more calls than were tried")
+
+
+def tried(session, user):
+    with suppress(TooManySessions):
+        session.login(user)

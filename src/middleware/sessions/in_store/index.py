@@ -87,7 +87,8 @@ class UserIndex:
         counted = _counted(entries)
         if limit and len(counted) >= limit and self.terms.when_too_many == "refuse":
             raise TooManySessions(f"this user has {len(counted)} sessions, and max_sessions={limit}: end one first")
-        return entries, sorted(counted, key=lambda id: entries[id].since)[: max(len(counted) - most + 1, 0)]
+        ending = [id for id, entry in entries.items() if entry.is_ending]  # whoever was about to end it may have failed
+        return entries, ending + sorted(counted, key=lambda id: entries[id].since)[: max(len(counted) - most + 1, 0)]
 
     def holds(self, user: str, id: str) -> bool:
         """Whether the session is still in the index, and nobody is about to end it."""
