@@ -4,10 +4,13 @@ process id.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 
 PATIENCE = 30  # seconds for a program to answer, or to end
 
@@ -73,9 +76,15 @@ class Running:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def send_signal(self, number):
-        """Send a signal: SIGSTOP makes a server that accepts connections and never answers."""
-        self._process.send_signal(number)
+    @contextmanager
+    def hanging(self):
+        """Let it accept connections and never answer. After that it may do what it was asked meanwhile."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            os.waitpid(self._process.pid, os.WUNTRACED)  # it may be in the midst of an answer
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self):
         return self.start()

@@ -1,7 +1,6 @@
 """MemcachedStore while its servers die, hang and come back, and while the process forks."""
 
 import os
-import signal
 import threading
 from contextlib import suppress
 
@@ -10,6 +9,7 @@ from forking import forked, needs_fork
 from pymemcache import HashClient, PooledClient
 from servers.memcached_servers import Memcached
 from servers.network import Relay, Silent
+from servers.programs import wait_until
 
 from middleware.errors import StoreError
 from middleware.stores import MemcachedStore, open_store
@@ -71,14 +71,21 @@ def test_an_address_that_never_answers_is_asked_once():
 
 def test_a_server_that_hangs_is_told_and_used_again(tmp_path):
     with Memcached(tmp_path) as server, MemcachedStore(lambda: server.client(timeout=0.3)) as store:
-        store.set("key", b"a")
-        server.send_signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(StoreError, match="overloaded"):
-                store.swap("key", b"a", b"b")
-        finally:
-            server.send_signal(signal.SIGCONT)
-        assert store.swap("key", b"a", b"b")
+        wait_until(lambda: is_set(store, "key", b"a"))
+        with server.hanging(), pytest.raises(StoreError, match=r"overloaded\. A write may have been done all the same"):
+            store.swap("key", b"a", b"b")
+        wait_until(lambda: is_set(store, "other", b"c"))
+        with MemcachedStore(server.client) as patient:
+            assert patient.get("key") in {b"a", b"b"}
+
+
+def is_set(store, key, value):
+    """Set it with what is left of a time limit on a busy machine: whether this and another look were in time."""
+    with suppress(StoreError):
+        store.set(key, value)
+        assert store.get(key) == value
+        return True
+    return False
 
 
 def test_a_write_whose_answer_was_lost_is_not_sent_again(tmp_path):
