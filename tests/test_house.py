@@ -40,7 +40,11 @@ MAY_IMPORT = {
     "__main__": {"errors", *TOOLS, *ROOMS, "__init__"},
     "integrations": {"errors", *TOOLS, *ROOMS, "__init__"},
 }
-PARTS_OF = {"timestamp_signer": "signing", "sealing": "signing"}  # a file beside the one it belongs to
+PARTS_OF = {
+    "timestamp_signer": "signing",
+    "sealing": "signing",
+    "structured": "headers",
+}  # a file beside the one it belongs to
 RUNS_CODE_WHEN_LOADED = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
 
 

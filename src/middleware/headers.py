@@ -77,8 +77,8 @@ def cache_control(lines: Iterable[str]) -> dict[str, str | None] | None:
 
     As `directives`, with three differences. None where a quoted string does not end on its own line, or where the
     lines are longer together than 16 KiB: nothing can be known then. White space before `=` makes the argument `""`,
-    which is no number. `no-cache` beats `no-cache="field"`, and of a member with `;` or spaces in it, a common slip,
-    `no-store`, `private` and `no-cache` count.
+    which is no number. `no-cache` and `private` beat `no-cache="field"` and `private="field"`, of which all fields
+    count, and of a member with `;` or spaces in it, a common slip, `no-store`, `private` and `no-cache` count.
     """
     found: dict[str, str | None] = {}
     left = 1 << 14
@@ -94,10 +94,14 @@ def cache_control(lines: Iterable[str]) -> dict[str, str | None] | None:
             for loose in _loose_names(name.replace('"', " ") if '"' in part else part):
                 found[loose] = None
             bare = name.rstrip(" \t").lower()
+            narrowed = bare in ("no-cache", "private")
             if not equals:
-                found[bare] = None if bare == "no-cache" else found.get(bare)
-            else:
-                found.setdefault(bare, unquoted(argument) if len(bare) == len(name) else "")
+                found[bare] = None if narrowed else found.get(bare)
+                continue
+            argument = unquoted(argument) if len(bare) == len(name) else ""
+            earlier = found.setdefault(bare, argument)
+            if narrowed and earlier and earlier != argument:
+                found[bare] = f"{earlier},{argument}" if argument else None
     found.pop("", None)
     return found
 

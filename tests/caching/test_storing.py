@@ -80,7 +80,8 @@ def test_an_error_without_freshness_is_not_stored_whatever_its_validators(code):
         ["Cache-Control: private, public, s-maxage=60"],
         ['Cache-Control: max-age=60, x="abc'],
         ['Cache-Control: max-age=60, x="', 'Cache-Control: private"'],
-        ["Cache-Control: max-age=60, must-understand, no-store"],
+        ["Cache-Control: max-age=60, must-understand=1, no-store"],
+        ["Cache-Control: max-age=60, must-understand, no-store, private"],
         ["Cache-Control: max-age=60", "Set-Cookie: a=1"],
         ["Cache-Control: max-age=60, public", "set-cookie: a=1"],
         ["Cache-Control: max-age=60", "Vary: *"],
@@ -102,9 +103,10 @@ def test_a_status_that_is_no_line_passes_and_is_not_stored(status):
     assert not site.is_hit()
 
 
-def test_an_unknown_status_with_must_understand_is_not_stored():
-    assert not stores("Cache-Control: max-age=60, must-understand", status="599 Odd")
-    assert stores("Cache-Control: max-age=60, must-understand")
+def test_must_understand_forbids_to_store_an_unknown_status_and_allows_a_known_one():
+    for control in ("max-age=60, must-understand", "no-store, max-age=60, must-understand"):
+        assert not stores(f"Cache-Control: {control}", status="599 Odd")
+        assert stores(f"Cache-Control: {control}")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
+    from middleware.caching import CachePolicy
     from middleware.cookies import CookieOptions
     from middleware.cookies.options import SameSite
 
@@ -167,3 +168,41 @@ def test_options_that_travel_together_are_written_with_a_dot():
     for wrong in ({"cookie.maxage": "1"}, {"cookie": "sid"}, {"cookies.name": "sid"}):
         with pytest.raises(ConfigurationError, match=r"there is no option .*did you mean"):
             build(Cookies, "app", options=wrong, where="x")
+
+
+class Cached:
+    def __init__(self, app, *, policy: CachePolicy | Literal["default", "conformance"] = "default"):
+        self.policy = policy
+
+
+def test_a_word_may_stand_for_options_that_travel_together():
+    from middleware.caching import CachePolicy
+
+    def policy(**options):
+        return build(Cached, "app", options=options, where="x").policy
+
+    assert policy(policy="Conformance") == "conformance"
+    assert policy(
+        **{
+            "policy.stale_on_failure": "5m",
+            "policy.store_set_cookie": "public",
+            "policy.heuristic": "0.2",
+            "policy.targeted": "Site-Cache-Control, CDN-Cache-Control",
+            "policy.honour_reload": "yes",
+        }
+    ) == CachePolicy(
+        stale_on_failure=300.0,
+        store_set_cookie="public",
+        heuristic=0.2,
+        targeted=["Site-Cache-Control", "CDN-Cache-Control"],
+        honour_reload=True,
+    )
+    assert keys(Cached)[:2] == ["policy", "policy.heuristic"]
+    with pytest.raises(ConfigurationError, match="policy is 'strict', expected one of default, conformance"):
+        policy(policy="strict")
+    with pytest.raises(ConfigurationError, match=r"did you mean 'honour_reload'"):
+        policy(**{"policy.honor_reload": "yes"})
+    with pytest.raises(ConfigurationError, match=r"as a whole and in part, by policy\.heuristic"):
+        policy(**{"policy": "default", "policy.heuristic": "0"})
+    with pytest.raises(ConfigurationError, match="x: policy: heuristic is a share from 0 to 1"):
+        policy(**{"policy.heuristic": "2"})

@@ -24,7 +24,7 @@ from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, requ
 from middleware.errors import ConfigurationError
 from middleware.integrations import pastedeploy
 from middleware.integrations.beaker import BeakerSessions
-from middleware.integrations.conversion import COUNTS, DURATIONS, SIZES, group_of, keys, option_types, readers
+from middleware.integrations.conversion import COUNTS, DURATIONS, SHARES, SIZES, group_of, keys, option_types, readers
 
 loadapp = pytest.importorskip("paste.deploy").loadapp
 
@@ -212,12 +212,12 @@ def test_every_option_of_schemes_users_and_rules_can_be_read_from_text(make):
 
 @pytest.mark.parametrize("make", [*LAYERS.values(), Basic, SessionLogin, Htpasswd])
 def test_every_number_has_its_unit(make):
-    """A new option that is a number needs a place in the table: seconds, bytes, or things that are counted."""
+    """A new option that is a number needs a place in the table: seconds, bytes, things that are counted, shares."""
     for option, annotation in option_types(make).items():
         group = group_of(annotation)
         for key, kind in option_types(group).items() if group else [(option, annotation)]:
             if {"int", "float"} & {word.strip() for word in kind.split("|")}:
-                assert key in DURATIONS | SIZES | COUNTS, key
+                assert key in DURATIONS | SIZES | COUNTS | SHARES, key
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.headers import parse_http_date
+from middleware.headers import members, parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,6 +107,5 @@ def seconds(text: str | None) -> int | None:
 
 def initial_age(age: Iterable[str], date: int, asked_at: float, received_at: float) -> float:
     """The corrected age on receipt, in seconds (RFC 9111, section 4.2.3). A clock that steps back adds nothing."""
-    first = next((text for line in age for text in line.split(",", 1) if text.strip(" \t")), "")
-    given = seconds(first.strip(" \t")) or 0
+    given = next((seconds(member) or 0 for line in age for member in members(line)), 0)
     return max(0.0, received_at - date, given + max(0.0, received_at - asked_at))

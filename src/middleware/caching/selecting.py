@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_SELECTING = 32  # field names in one Vary; an answer that names more is not stored
-
-_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
+TOKEN = frozenset(
+    "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
+)  # what names of fields are made of, in lower case
 
 
 def selecting(vary: Iterable[str], allow_origin: Iterable[str]) -> tuple[str, ...] | None:
@@ -22,7 +23,7 @@ def selecting(vary: Iterable[str], allow_origin: Iterable[str]) -> tuple[str, ..
     if line.count(",") > 8 * MAX_SELECTING or len(line) > 1 << 12:
         return None
     names = {name.lower() for member in line.split(",") if (name := member.strip(" \t"))}
-    if "*" in names or len(names) > MAX_SELECTING or not _TOKEN.issuperset("".join(names)):
+    if "*" in names or len(names) > MAX_SELECTING or not TOKEN.issuperset("".join(names)):
         return None
     if any(value.strip(" \t") != "*" for value in allow_origin):
         names.add("origin")
@@ -35,5 +36,10 @@ def selecting_value(name: str, value: str | None) -> str | None:
         return None
     if name not in ("accept", "accept-encoding", "accept-language") or '"' in value:
         return value.strip(" \t")
-    parts = value.lower().split(",")
-    return ",".join(";".join(piece.strip(" \t") for piece in part.split(";")) for part in parts)
+    return ",".join(map(_tidy, value.split(",")))
+
+
+def _tidy(part: str) -> str:
+    """A member of these lists without its white space, its name in lower case: a parameter may mean its case."""
+    name, *parameters = part.split(";")
+    return ";".join([name.strip(" \t").lower(), *[one.strip(" \t") for one in parameters]])

@@ -10,12 +10,6 @@ if TYPE_CHECKING:
     from middleware.caching.policy import CachePolicy
     from middleware.caching.said import Fields, Said
 
-# The statuses of RFC 9110, chapter 15: what `must-understand` means by understood.
-UNDERSTOOD = frozenset(
-    f"{number}"
-    for number in (*range(200, 207), *range(300, 309), *range(400, 418), 421, 422, 426, *range(500, 506))
-    if number != 306
-)
 FAILURES = ("500", "502", "503", "504")
 
 # Fields of one connection, never of a stored answer (RFC 9111, section 3.1), and Age, which each hit computes.
@@ -55,9 +49,9 @@ def refusal(status: str, said: Said, *, authorized: bool, with_cookie: bool, pol
     """
     return (
         _unfit(status, said, policy)
-        or _forbidden(status, said, policy)
+        or said.forbidden
         or _personal(said, policy, authorized=authorized, with_cookie=with_cookie)
-        or _useless(status, said, guessed=may_guess(authorized=authorized, with_cookie=with_cookie, policy=policy))
+        or _useless(status, said, guess=may_guess(authorized=authorized, with_cookie=with_cookie, policy=policy))
     )
 
 
@@ -68,38 +62,21 @@ def may_guess(*, authorized: bool, with_cookie: bool, policy: CachePolicy) -> bo
 
 def _unfit(status: str, said: Said, policy: CachePolicy) -> str | None:
     """Why it is no answer that a cache can store."""
-    if not is_final(status):
+    if not (status.isascii() and status.isdigit() and "200" <= status <= "599") or status == "304":
         return "status"
     if said.framed:
         return "transfer-encoding"
-    if said.partial:
-        return "incomplete"
-    if said.directives is None:
-        return "unreadable"
-    if said.selecting is None:
-        return "vary-star" if said.varies_always else "vary"
-    if said.sets_cookie:
-        allowed = policy.store_set_cookie
-        if not (said.allows("public") if allowed == "public" else allowed and said.lifetime):
-            return "set-cookie"
-    return None
-
-
-def _forbidden(status: str, said: Said, policy: CachePolicy) -> str | None:
-    """Why the application does not want it stored."""
-    directives = said.directives or {}
-    if "must-understand" in directives and status not in UNDERSTOOD:
-        return "must-understand"
-    if "no-store" in directives:
-        return "no-store"
-    if said.private or (said.private_fields and not policy.store_private_fields):
-        return "private"
+    if said.partial or status == "206":
+        return None if said.partial and status == "206" and policy.store_partial else "partial"
     return None
 
 
 def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie: bool) -> str | None:
     """Why it may be the answer to one client alone."""
     public = said.allows("public")
+    allowed = policy.store_set_cookie
+    if said.sets_cookie and not (public if allowed == "public" else allowed and said.lifetime):
+        return "set-cookie"
     if authorized and not (public or said.allows("s-maxage") or said.allows("must-revalidate")):
         return "authorization"
     if with_cookie and not (public or said.lifetime or policy.guess_for_cookies):
@@ -107,19 +84,14 @@ def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie:
     return None
 
 
-def _useless(status: str, said: Said, *, guessed: bool) -> str | None:
+def _useless(status: str, said: Said, *, guess: bool) -> str | None:
     """Why it could never be sent again."""
     if status == "200" and said.has_validator:
         return None
-    lifetime = said.lifetime
-    if lifetime is None:
-        return None if guessed and said.guessed > said.initial_age else "no-freshness"
-    return None if lifetime > said.initial_age and not said.must_validate else "expired"
-
-
-def is_final(status: str) -> bool:
-    """Whether the status is of a kind that can be stored as a whole: neither 1xx, 206 nor 304."""
-    return status.isascii() and status.isdigit() and "200" <= status <= "599" and status not in ("206", "304")
+    if said.lifetime is None:
+        return None if guess and said.guessed > said.initial_age else "no-freshness"
+    usable = said.lifetime + said.declared_staleness > said.initial_age
+    return None if usable and not said.must_validate else "expired"
 
 
 def kept(fields: Fields, now: float, private_fields: frozenset[str] = frozenset()) -> Fields | None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Collection": tuple, "frozenset": frozenset}
 
-# Options that travel together: `cookie: CookieOptions` is written `cookie.max_age = 30d`, one line for each.
+# Options that travel together: `cookie: CookieOptions` is written `cookie.max_age = 30d`, one line for each. Where a
+# word may mean them all, `policy: CachePolicy | Literal["conformance"]`, that word may be the one line.
 GROUPS = {
     "CachePolicy": "middleware.caching:CachePolicy",
     "CookieOptions": "middleware.cookies:CookieOptions",
@@ -44,10 +45,11 @@ ALIASES = {
 # Types whose texts stay out of messages: the URL of a store may hold a password.
 CONFIDENTIAL = {"Store"}
 
-# What a number counts: seconds, bytes, or things.
+# What a number counts: seconds, bytes, or things; or which share of a whole it is.
 DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
 SIZES = {"max_bytes", "max_object"}
 COUNTS = {"chunks", "max_sessions"}
+SHARES = {"heuristic"}
 
 
 def build(
@@ -68,17 +70,21 @@ def build(
     groups: dict[str, dict[str, str]] = {}
     for key, text in options.items():
         name, dot, inner = key.partition(".")
-        group = group_of(known[name]) if name in known else None
-        if name not in known or bool(dot) != bool(group):
+        annotation = known.get(name, "")
+        group = group_of(annotation) if annotation else None
+        whole = _without_group(annotation) if group else annotation
+        if not (group if dot else whole):
             real = [*beside, *(real for real in keys(make) if real.partition(".")[0] in known)]
             nearest = get_close_matches(key, real, n=1, cutoff=0)
             cure = f"did you mean {nearest[0]!r}?" if nearest else "there are none"
             raise ConfigurationError(f"{where}: there is no option {key!r}; {cure}")
-        if group:
+        if dot:
             groups.setdefault(name, {})[inner] = text
         else:
-            read[name] = read_option(name, text, known[name], where=f"{where}: {key}")
+            read[name] = read_option(name, text, whole, where=f"{where}: {key}")
     for name, inside in groups.items():
+        if name in read:
+            raise ConfigurationError(f"{where}: {name} is set as a whole and in part, by {name}.{next(iter(inside))}")
         group = group_of(known[name])
         assert group is not None
         read[name] = build(group, options=inside, where=f"{where}: {name}")
@@ -106,7 +112,10 @@ def keys(make: Callable[..., Any]) -> list[str]:
     found: list[str] = []
     for name, annotation in option_types(make).items():
         group = group_of(annotation)
-        found += [f"{name}.{inner}" for inner in keys(group)] if group else [name]
+        if not group or _without_group(annotation):
+            found.append(name)
+        if group:
+            found += [f"{name}.{inner}" for inner in keys(group)]
     return found
 
 
@@ -117,6 +126,12 @@ def group_of(annotation: str) -> Callable[..., Any] | None:
             group: Callable[..., Any] = imported(GROUPS[kind.id])
             return group
     return None
+
+
+def _without_group(annotation: str) -> str:
+    """What else than a group the option may be; None, which nobody writes in the place of a group, aside."""
+    kinds = (kind for kind in _kinds(annotation) if _name(kind) not in (*GROUPS, "None"))
+    return " | ".join(map(ast.unparse, kinds))
 
 
 def read_option(name: str, text: str, annotation: str, *, where: str) -> object:
