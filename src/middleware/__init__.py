@@ -12,6 +12,7 @@ __all__ = [
     "Account",
     "AuthMiddleware",
     "Basic",
+    "CacheKeys",
     "CacheMiddleware",
     "CookieMiddleware",
     "CookieOptions",
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
         optional,
         require,
     )
-    from middleware.caching import CacheMiddleware, get_cache
+    from middleware.caching import CacheKeys, CacheMiddleware, get_cache
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
@@ -81,7 +82,7 @@ _ROOMS = {
         "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth",
         "get_identity", "hash_password", "optional", "require",
     ),
-    "caching": ("CacheMiddleware", "get_cache"),
+    "caching": ("CacheKeys", "CacheMiddleware", "get_cache"),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),

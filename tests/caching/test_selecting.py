@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CacheMiddleware
-from middleware.caching.keys import canonical_host, framed, key_of, variant
+from middleware.caching.hosts import canonical_host
+from middleware.caching.key_options import CacheKeys
+from middleware.caching.keys import Keys
+from middleware.caching.variants import framed
 from middleware.stores import MemoryStore
+
+PLAIN = Keys(CacheKeys())
 
 
 def varying(*vary):
@@ -272,7 +277,7 @@ def test_urls_that_differ_share_no_entry_where_the_server_decodes_them():
     seen = {}
     for target in TARGETS:
         environ = {**urls(target), "REQUEST_URI": "", "wsgi.url_scheme": "http", "HTTP_HOST": "a.example"}
-        key = key_of(environ)
+        key = PLAIN.key_of(environ)
         seen.setdefault((key.url, key.seen), set()).add((environ["PATH_INFO"], environ["QUERY_STRING"]))
     assert all(len(meant) == 1 for meant in seen.values())
 
@@ -303,10 +308,10 @@ words = st.text(max_size=9, alphabet=st.sampled_from("0123456789:-ab\n"))
 @given(words, words, words)
 def test_no_value_of_one_field_is_taken_for_that_of_another(seen, one, other):
     fields = ("x-a", "x-b")
-    name = variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, fields)
-    assert (name == variant({"HTTP_X_A": other, "HTTP_X_B": one}, seen, fields)) is (one == other)
-    assert name != variant({"HTTP_X_A": one}, seen, fields)
-    assert name != variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, ("x-a",))
+    name = PLAIN.variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, fields)
+    assert (name == PLAIN.variant({"HTTP_X_A": other, "HTTP_X_B": one}, seen, fields)) is (one == other)
+    assert name != PLAIN.variant({"HTTP_X_A": one}, seen, fields)
+    assert name != PLAIN.variant({"HTTP_X_A": one, "HTTP_X_B": other}, seen, ("x-a",))
 
 
 def test_no_credentials_can_be_read_in_a_stores_keys_or_values():

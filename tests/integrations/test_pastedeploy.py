@@ -227,7 +227,7 @@ def test_an_unknown_key_names_itself_the_nearest_real_one_and_the_section(load, 
         "cache": {"store": "memory://"},
         "auth": {"scheme.1": f"basic htpasswd:{tmp_path}/users"},
     }.get(name, {})
-    real = next(key for key in keys(LAYERS[name]) if key not in ("rules", *needed))
+    real = next(key for key in keys(LAYERS[name]) if "." not in key and key not in ("rules", *needed))
     message = refused(load, name, **needed, **{f"{real}x": "1"})
     assert message == f"[filter-app:main] of {tmp_path}/site.ini: there is no option '{real}x'; did you mean {real!r}?"
 

@@ -19,6 +19,7 @@ from middleware import (
     Account,
     AuthMiddleware,
     Basic,
+    CacheKeys,
     CacheMiddleware,
     CookieMiddleware,
     CookieOptions,
@@ -176,6 +177,16 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
     app = CookieMiddleware(app, secret=secret, seal=True, readable=["theme"], on_bad="raise", on_event=listener)
     app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))
+    keys = CacheKeys(
+        ignore_query=["utm_*", "gclid"],
+        ignore_cookies=("_ga*",),
+        allowed_hosts=["www.example.com"],
+        unkeyed={"x-theme": "key", "x-forwarded-host": "strip", "x-debug": "bypass"},
+        normalise={"accept-encoding": lambda value: "gzip" if "gzip" in value else None},
+        extra=lambda environ: (str(environ.get("tenant")), "v2"),
+    )
+    assert_type(keys.replace(allowed_hosts=()), CacheKeys)
+    app = CacheMiddleware(app, store=MemoryStore(), keys=keys)
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)
     app = LoggingMiddleware(app, sink=print)

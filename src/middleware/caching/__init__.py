@@ -1,9 +1,10 @@
-"""A shared HTTP cache (RFC 9111): `CacheMiddleware`, and `get_cache` for the application inside it."""
+"""A shared HTTP cache (RFC 9111): `CacheMiddleware`, its options, and `get_cache` for the application inside it."""
 
 from __future__ import annotations
 
 from middleware.caching.handle import Cache, get_cache
+from middleware.caching.key_options import CacheKeys
 from middleware.caching.middleware import CacheMiddleware
 from middleware.caching.policy import CachePolicy
 
-__all__ = ["Cache", "CacheMiddleware", "CachePolicy", "get_cache"]
+__all__ = ["Cache", "CacheKeys", "CacheMiddleware", "CachePolicy", "get_cache"]

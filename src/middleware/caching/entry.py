@@ -9,10 +9,10 @@ from __future__ import annotations
 from binascii import crc32
 
 from middleware.caching.conditions import not_modified
-from middleware.caching.keys import digest
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
 from middleware.caching.storing import without_body
+from middleware.caching.variants import digest
 from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False

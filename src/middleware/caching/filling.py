@@ -50,7 +50,7 @@ class Filling:
     """One answer on its way from the application to the client, and into the store where it may be kept.
 
     `generation`: of its URL when the application was asked. `found`: what was stored then. `reason`: why the
-    application is asked.
+    application is asked. `hidden`: what the application does not see of the request.
     """
 
     __slots__ = (
@@ -61,6 +61,7 @@ class Filling:
         "_fields",
         "_found",
         "_generation",
+        "_hidden",
         "_key",
         "_let_go",
         "_original",
@@ -90,6 +91,7 @@ class Filling:
         environ: WSGIEnvironment,
         now: float,
         reason: str,
+        hidden: dict[str, object] | None,
     ) -> None:
         self._terms = terms
         self._key = key
@@ -101,6 +103,7 @@ class Filling:
         self._let_go = False
         self._asked_at = now
         self._reason = reason
+        self._hidden = hidden
         self._said: Said | None = None  # of an answer that will be stored if its body is whole
 
     @property
@@ -123,7 +126,9 @@ class Filling:
         self._environ.update(conditions)
 
     def restore_conditions(self) -> None:
-        """Put the client's conditions back."""
+        """Put the client's conditions back, and what was hidden."""
+        if self._hidden is not None:
+            self._environ.update(self._hidden)
         if self._replaced:
             self._replaced = False
             for name in _CONDITIONS:
@@ -144,7 +149,7 @@ class Filling:
         if label is not None:
             stored = "" if self._said is None else "; stored"
             response.headers.append(("Cache-Status", f"{label}; fwd={self._reason}{stored}"))
-        if self._said is not None or self._replaced:  # replaced conditions wait for the end
+        if self._said is not None or self._replaced or self._hidden is not None:  # replaced conditions wait for the end
             return None
         self._let_go = True
         return UNWATCHED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from middleware.caching.keys import urls_meant
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ class Cache:
 
     __slots__ = ("_key", "_shelf")
 
-    def __init__(self, shelf: Shelf, key: Key | None) -> None:
+    def __init__(self, shelf: Shelf, key: Key) -> None:
         self._shelf = shelf
         self._key = key
 
@@ -30,7 +29,7 @@ class Cache:
 
         Raises ValueError for what is no http or https URL, StoreError where the store does not answer.
         """
-        self._shelf.purge(urls_meant(url, None if self._key is None else self._key.url))
+        self._shelf.purge(self._shelf.keys.urls_meant(url, self._key.url or None))
 
 
 def get_cache(environ: WSGIEnvironment) -> Cache:

@@ -6,74 +6,291 @@ decoded, folded, merged or sorted, so that two requests which the application te
 
 from __future__ import annotations
 
-from functools import lru_cache
+from operator import itemgetter
 
+from middleware.caching.hosts import DEFAULT_PORTS, canonical_host
+from middleware.caching.ignoring import Names, kept_cookies, kept_query, kept_target
+from middleware.caching.key_options import UNKEYED, CacheKeys
 from middleware.caching.memo import Memo
-from middleware.caching.selecting import selecting_value
+from middleware.caching.variants import CREDENTIALS, Variants, digest, environ_key, framed
+from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from wsgiref.types import WSGIEnvironment
 
-# Fields that applications obey or reflect and that no Vary names: part of the key.
-UNKEYED = (
-    "HTTP_FORWARDED",
-    "HTTP_X_FORWARDED_HOST",
-    "HTTP_X_FORWARDED_PORT",
-    "HTTP_X_FORWARDED_PREFIX",
-    "HTTP_X_FORWARDED_PROTO",
-    "HTTP_X_FORWARDED_SCHEME",
-    "HTTP_X_FORWARDED_SERVER",
-    "HTTP_X_HOST",
-    "HTTP_X_ORIGINAL_HOST",
-)
-# Fields that make the request another than it looks, or that only the application can answer.
-BYPASS = (
-    "HTTP_IF_MATCH",
-    "HTTP_IF_UNMODIFIED_SINCE",
-    "HTTP_RANGE",
-    "HTTP_TRANSFER_ENCODING",
-    "HTTP_X_HTTP_METHOD",
-    "HTTP_X_HTTP_METHOD_OVERRIDE",
-    "HTTP_X_METHOD_OVERRIDE",
-    "HTTP_X_ORIGINAL_URL",
-    "HTTP_X_REWRITE_URL",
-)
-_NOTABLE = frozenset((*UNKEYED, *BYPASS))
+__all__ = [
+    "CacheKeys",
+    "Key",
+    "Keys",
+    "canonical_host",
+    "digest",
+    "framed",
+    "is_private",
+    "record_address",
+    "urls_meant",
+]
 
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._~")
-_ADDRESS_CHARACTERS = frozenset("0123456789abcdef:.")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+# Requests that only the application can answer, and why: the field in environ, and the reason in a word.
+_ALWAYS_BYPASSING = {
+    "HTTP_TRANSFER_ENCODING": "transfer-encoding",
+    "HTTP_IF_MATCH": "precondition",
+    "HTTP_IF_UNMODIFIED_SINCE": "precondition",
+}
+_REASONS = {
+    "x-http-method": "method-override",
+    "x-http-method-override": "method-override",
+    "x-method-override": "method-override",
+    "x-original-url": "url-override",
+    "x-rewrite-url": "url-override",
+}
 
-# A site has few URLs, and few kinds of clients, that come again and again.
-_known_keys = Memo(2 << 20)  # saves 1.5 of the 5 us of a hit
-_known_variants = Memo(1 << 20)  # saves 2 of 7 us of a hit
+# What of environ tells the URL: in one call, on servers with each kind of raw target and on those without.
+_OTHERS = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")
+_WITH_REQUEST_URI = itemgetter("wsgi.url_scheme", "HTTP_HOST", "REQUEST_URI", *_OTHERS)
+_WITH_RAW_URI = itemgetter("wsgi.url_scheme", "HTTP_HOST", "RAW_URI", *_OTHERS)
+_WITHOUT_TARGET = itemgetter("wsgi.url_scheme", "HTTP_HOST", *_OTHERS)
+
+
+def record_address(url: str) -> str:
+    """Where a store has what is known of a URL."""
+    return "cache url " + url
 
 
 class Key:
     """What a request means to the cache. Frozen: requests for one URL share it.
 
-    `url`: scheme, host and raw target; all that is purged together. `seen`: what else of the request is always part of
-    the key, `""` for most requests. `canonical`: whether Host is in its plainest form, without which nothing is stored.
-    `bypass`: only the application can answer: the request has a body, a method in disguise, a range, a precondition.
-    `record`: where a store has what is known of the URL.
+    `url`: scheme, host and raw target; all that is purged together. `""` where it is in doubt. `seen`: what else of the
+    request is always part of the key, `""` for most requests. `canonical`: whether Host is in its plainest form,
+    without which nothing is stored. `bypass`: in a word why only the application can answer and nothing is stored, `""`
+    where neither is so: `host`, `target` (the URL is in doubt), `body`, `transfer-encoding`, `method-override`,
+    `url-override`, `unkeyed` (fields that a site lets bypass), `precondition`, `extra` (a site's function failed).
+    `ranged`: whether a part of the answer is asked for. `record`: where a store has what is known of the URL.
     """
 
-    __slots__ = ("bypass", "canonical", "record", "seen", "url")
+    __slots__ = ("bypass", "canonical", "ranged", "record", "seen", "url")
 
-    def __init__(self, url: str, seen: str, canonical: bool, bypass: bool) -> None:
+    def __init__(self, url: str, seen: str, canonical: bool, bypass: str = "", *, ranged: bool = False) -> None:
         self.bypass = bypass
         self.url = url
         self.record = record_address(url)
         self.seen = seen
         self.canonical = canonical
+        self.ranged = ranged
 
 
-def key_of(environ: WSGIEnvironment) -> Key | None:
-    """The key of a request, or None where its URL is in doubt: it is neither answered from the store nor stored."""
+_NO_HOST = Key("", "", canonical=False, bypass="host")
+_NO_TARGET = Key("", "", canonical=False, bypass="target")
+
+
+class Keys:
+    """Finds the keys of requests as `options` say. Made once a layer.
+
+    `guard_unkeyed`: whether the fields of `UNKEYED` are looked for, beside those that `options` name.
+    """
+
+    __slots__ = (
+        "_allowed_hosts",
+        "_bypassing",
+        "_confidential",
+        "_extra",
+        "_ignored_cookies",
+        "_ignored_query",
+        "_keyed",
+        "_known",
+        "_notable",
+        "_qualified",
+        "_stripped",
+        "variant",
+    )
+
+    def __init__(self, options: CacheKeys, *, guard_unkeyed: bool = True) -> None:
+        modes = {**(UNKEYED if guard_unkeyed else {}), **options.unkeyed}
+        places = {name: environ_key(name) for name in modes}
+        self._keyed = tuple(places[name] for name, mode in modes.items() if mode == "key")
+        self._stripped = tuple(places[name] for name, mode in modes.items() if mode == "strip")
+        self._bypassing = {
+            **_ALWAYS_BYPASSING,
+            **{places[name]: _REASONS.get(name, "unkeyed") for name, mode in modes.items() if mode == "bypass"},
+        }
+        self._notable = frozenset((*self._keyed, *self._bypassing, "HTTP_RANGE"))
+        self._ignored_query = Names(options.ignore_query)
+        self._ignored_cookies = Names(options.ignore_cookies)
+        self._allowed_hosts = frozenset(
+            (scheme, canonical_host(host, scheme)) for host in options.allowed_hosts for scheme in DEFAULT_PORTS
+        )
+        self._extra = options.extra
+        self._confidential = self._extra is not None or any(modes.get(name) == "key" for name in CREDENTIALS)
+        self._known = Memo(2 << 20)  # saves 1.5 of the 5 us of a hit: a site has few URLs that come again and again
+        self._qualified = Memo(1 << 20)
+        variants = Variants(
+            self._ignored_cookies, options.normalise, frozenset(self._stripped), confidential=self._confidential
+        )
+        self.variant = variants.name
+
+    def key_of(self, environ: WSGIEnvironment) -> Key:
+        """The key of a request."""
+        try:
+            if "REQUEST_URI" in environ:
+                parts = _WITH_REQUEST_URI(environ)
+            elif "RAW_URI" in environ:
+                parts = _WITH_RAW_URI(environ)
+            else:
+                parts = _WITHOUT_TARGET(environ)
+        except KeyError:
+            parts = _gathered(environ)
+        key: Key | None = self._known.get(parts)
+        if key is None:
+            key = self._located(environ, parts)
+        length = environ.get("CONTENT_LENGTH")
+        if (not length or length == "0") and environ.keys().isdisjoint(self._notable) and self._extra is None:
+            return key
+        return self._qualify(key, environ, length)
+
+    def _located(self, environ: WSGIEnvironment, parts: tuple[object, ...]) -> Key:
+        """What the URL of a request says of its key."""
+        scheme, given_host, target, script, path, query = gathered = _gathered(environ)
+        if type(scheme) is not str or (scheme != "http" and scheme != "https"):
+            return _NO_TARGET
+        host = canonical_host(given_host, scheme) if type(given_host) is str else None
+        if host is None or (self._allowed_hosts and (scheme, host) not in self._allowed_hosts):
+            return _NO_HOST
+        if path and path[0] != "/":
+            return _NO_TARGET  # `*`, or an absolute-form target that the server left there
+        if self._ignored_query:
+            query = kept_query(query, self._ignored_query) or ""
+        if type(target) is not str or not target:
+            target = _quoted(script + path, query)
+        else:
+            if self._ignored_query:
+                target = kept_target(target, self._ignored_query)
+            if target[0] != "/":
+                target = _origin_form(target, scheme, host)
+        if target is None:
+            return _NO_TARGET
+        # Mostly the path and the query that the application sees say no more than the target.
+        if script == "" and "?" not in path and target == (f"{path}?{query}" if query else path):
+            seen = ""
+        else:
+            seen = framed((script, path, query))
+        key = Key(f"{scheme}://{host}{target}", seen, host == given_host)
+        if len(parts) < len(gathered) or parts == gathered:
+            self._known.put(parts, key, 4 * len(key.url) + 2 * len(seen))  # a key holds its texts about twice
+        return key
+
+    def _qualify(self, key: Key, environ: WSGIEnvironment, length: str | None) -> Key:
+        """A key with what else a request says, beside its URL."""
+        if not key.url:
+            return key
+        bypass, ranged = "", "HTTP_RANGE" in environ
+        if length and length.strip("0"):  # a body, or no number at all
+            bypass = "body"
+        elif not environ.keys().isdisjoint(self._bypassing):
+            bypass = next(reason for name, reason in self._bypassing.items() if name in environ)
+        values = tuple(map(environ.get, self._keyed))
+        if self._confidential:
+            return self._with_values(key, environ, values, bypass, ranged)
+        asked = (key, values, bypass, ranged)
+        qualified: Key | None = self._qualified.get(asked)
+        if qualified is None:
+            qualified = self._with_values(key, environ, values, bypass, ranged)
+            self._qualified.put(asked, qualified, 4 * len(key.url) + 3 * len(qualified.seen))
+        return qualified
+
+    def _with_values(
+        self, key: Key, environ: WSGIEnvironment, values: tuple[object, ...], bypass: str, ranged: bool
+    ) -> Key:
+        seen = key.seen
+        for name, value in zip(self._keyed, values, strict=True):
+            if value is None or (value == "" and name == "CONTENT_TYPE"):  # gateways invent this one
+                continue
+            text: str | None = str(value)
+            if name == "HTTP_COOKIE" and self._ignored_cookies:
+                text = kept_cookies(str(value), self._ignored_cookies)
+            if text is not None:
+                seen += framed((name, text))
+        if self._extra is not None and not bypass:
+            added = self._added(environ)
+            if added is None:
+                bypass = "extra"
+            else:
+                seen += framed(("extra", added))
+        return Key(key.url, seen, key.canonical, bypass, ranged=ranged)
+
+    def _added(self, environ: WSGIEnvironment) -> str | None:
+        """What the site's function adds to a key; None where it fails."""
+        assert self._extra is not None
+        try:
+            given = self._extra(environ)
+            if given is None or isinstance(given, str):
+                return framed((given,))
+            texts = tuple(given)
+            wrong = next((type(text).__name__ for text in texts if not isinstance(text, str)), None)
+            if wrong is None:
+                return framed(texts)
+            wrong = f"gave a {wrong}"
+        except Exception as error:  # noqa: BLE001 - a cache never takes the site down
+            wrong = f"raised {type(error).__name__}"
+        say_once(f"CacheKeys(extra=) {wrong}: such requests pass by the cache", logger="middleware.caching")
+        return None
+
+    def hide(self, environ: WSGIEnvironment) -> dict[str, object] | None:
+        """Take out of a request what no answer may depend on, before the application sees it.
+
+        What was there, to be given to `restore` when the answer has ended; None where nothing was taken out.
+        """
+        if not (self._ignored_query or self._ignored_cookies or self._stripped):
+            return None
+        hidden: dict[str, object] = {}
+        if self._ignored_query:
+            query = environ.get("QUERY_STRING")
+            if type(query) is str and query:
+                _replace(environ, "QUERY_STRING", kept_query(query, self._ignored_query) or "", hidden)
+            for name in ("REQUEST_URI", "RAW_URI"):
+                target = environ.get(name)
+                if type(target) is str:
+                    _replace(environ, name, kept_target(target, self._ignored_query), hidden)
+        if self._ignored_cookies:
+            field = environ.get("HTTP_COOKIE")
+            if type(field) is str:
+                _replace(environ, "HTTP_COOKIE", kept_cookies(field, self._ignored_cookies), hidden)
+        for name in self._stripped:
+            if name in environ:
+                _replace(environ, name, None, hidden)
+        return hidden or None
+
+    def restore(self, environ: WSGIEnvironment, hidden: dict[str, object] | None) -> None:
+        """Put back what `hide` took out."""
+        if hidden is not None:
+            environ.update(hidden)
+
+    def urls_meant(self, url: str, base: str | None = None) -> list[str]:
+        """What requests for this URL have as `Key.url`: as it is written, and as a server without raw targets has it.
+
+        A relative URL is resolved against `base`. A ValueError for what is no http or https URL.
+        """
+        meant = urls_meant(url, base)
+        if not self._ignored_query:
+            return meant
+        return list(dict.fromkeys([kept_target(one, self._ignored_query) for one in meant]))
+
+
+def _replace(environ: WSGIEnvironment, name: str, value: str | None, hidden: dict[str, object]) -> None:
+    """Put a value in the place of another, or nothing, and note what was there."""
+    there = environ[name]
+    if value == there:
+        return
+    hidden[name] = there
+    if value is None:
+        del environ[name]
+    else:
+        environ[name] = value
+
+
+def _gathered(environ: WSGIEnvironment) -> tuple[object, object, object, str, str, str]:
+    """What of environ tells the URL, whatever is missing."""
     get = environ.get
-    parts = (
+    return (
         get("wsgi.url_scheme"),
         get("HTTP_HOST"),
         get("REQUEST_URI") or get("RAW_URI"),
@@ -81,48 +298,6 @@ def key_of(environ: WSGIEnvironment) -> Key | None:
         get("PATH_INFO") or "",
         get("QUERY_STRING") or "",
     )
-    key: Key | None = _known_keys.get(parts)
-    if key is None:
-        key = _located(*parts)
-        if key is None:
-            return None
-        _known_keys.put(parts, key, 4 * len(key.url) + 2 * len(key.seen))  # a key holds its texts about twice
-    length = get("CONTENT_LENGTH")
-    if length and length.strip("0"):  # a body, or no number at all
-        key = Key(key.url, key.seen, key.canonical, bypass=True)
-    if environ.keys().isdisjoint(_NOTABLE):
-        return key
-    bypass = key.bypass or any(name in environ for name in BYPASS)
-    unkeyed = [framed((name, environ[name])) for name in UNKEYED if name in environ]
-    return Key(key.url, key.seen + "".join(unkeyed), key.canonical, bypass)
-
-
-def _located(scheme: object, given_host: object, target: object, script: str, path: str, query: str) -> Key | None:
-    """What the URL of a request says of its key."""
-    if type(scheme) is not str or (scheme != "http" and scheme != "https") or type(given_host) is not str:
-        return None
-    host = canonical_host(given_host, scheme)
-    if host is None:
-        return None
-    if path and path[0] != "/":
-        return None  # `*`, or an absolute-form target that the server left there
-    if type(target) is not str or not target:
-        target = _quoted(script + path, query)
-    elif target[0] != "/":
-        target = _origin_form(target, scheme, host)
-    if target is None:
-        return None
-    # Mostly the path and the query that the application sees say no more than the target.
-    if script == "" and "?" not in path and target == (f"{path}?{query}" if query else path):
-        seen = ""
-    else:
-        seen = framed((script, path, query))
-    return Key(f"{scheme}://{host}{target}", seen, host == given_host, bypass=False)
-
-
-def record_address(url: str) -> str:
-    """Where a store has what is known of a URL."""
-    return "cache url " + url
 
 
 def is_private(environ: WSGIEnvironment) -> bool:
@@ -138,24 +313,6 @@ def is_private(environ: WSGIEnvironment) -> bool:
         return True
     cookies = environ.get("middleware.cookies")
     return cookies is not None and bool(getattr(cookies, "accessed", True))
-
-
-def canonical_host(host: str, scheme: str) -> str | None:
-    """Host in lower case without the scheme's own port; None where it is no host: empty, a list, with a user."""
-    lower = host.lower()
-    if lower.startswith("["):
-        name, bracket, rest = lower.partition("]")
-        valid = bool(bracket) and len(name) > 1 and _ADDRESS_CHARACTERS.issuperset(name[1:])
-        name += bracket
-        colon, port = rest[:1], rest[1:]
-        if colon not in ("", ":"):
-            return None
-    else:
-        name, _, port = lower.partition(":")
-        valid = name != "" and _NAME_CHARACTERS.issuperset(name)
-    if not valid or len(host) > 300 or (port and not (port.isascii() and port.isdigit() and len(port) < 6)):
-        return None
-    return f"{name}:{port}" if port and port != _DEFAULT_PORTS.get(scheme) else name
 
 
 def _origin_form(target: str, scheme: str, host: str) -> str | None:
@@ -178,61 +335,13 @@ def _quoted(path: str, query: str) -> str | None:
     return f"{target}?{query}" if query else target
 
 
-def framed(parts: Iterable[str | None]) -> str:
-    """Several texts as one from which no other texts could come: each has its length before it."""
-    return "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
-
-
-def variant(environ: WSGIEnvironment, seen: str, names: tuple[str, ...]) -> str:
-    """What selects one of the answers of a URL, as a short text in which no field can be read; `-` where nothing does.
-
-    `names` are the request fields, lower case, that the stored answers were selected by.
-    """
-    if not names:
-        return _variant(seen, (), ()) if seen else "-"
-    values = tuple(map(environ.get, _environ_keys(names)))
-    if "cookie" in names or "authorization" in names:
-        return _variant(seen, names, values)  # credentials are not kept longer than their request
-    asked = (seen, names, values)
-    known: str | None = _known_variants.get(asked)
-    if known is None:
-        known = _variant(seen, names, values)
-        _known_variants.put(asked, known, len(seen) + sum([len(str(value)) for value in values]))
-    return known
-
-
-def _variant(seen: str, names: tuple[str, ...], values: tuple[object, ...]) -> str:
-    parts: list[str | None] = [seen]
-    for name, value in zip(names, values, strict=True):
-        absent = value is None or (value == "" and name in ("content-type", "content-length"))  # gateways invent these
-        parts += (name, selecting_value(name, None if absent else str(value)))
-    return digest(framed(parts))
-
-
-@lru_cache(maxsize=512)
-def _environ_keys(names: tuple[str, ...]) -> list[str]:
-    """Where environ has the request fields with these names, which are in lower case."""
-    keys = [name.upper().replace("-", "_") for name in names]
-    return [key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}" for key in keys]
-
-
-def digest(text: str) -> str:
-    """A fingerprint: 128 bits of BLAKE2b, in hexadecimal."""
-    from hashlib import blake2b
-
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
 def urls_meant(url: str, base: str | None = None) -> list[str]:
-    """What requests for this URL have as `Key.url`: as it is written, and as a server without raw targets has it.
-
-    A relative URL is resolved against `base`. A ValueError for what is no http or https URL.
-    """
+    """What requests for this URL have as `Key.url` where nothing of a query is ignored."""
     from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
     parts = urlsplit(urljoin(base, url) if base is not None else url)
     host = canonical_host(parts.netloc, parts.scheme)
-    if parts.scheme not in _DEFAULT_PORTS or host is None:
+    if parts.scheme not in DEFAULT_PORTS or host is None:
         raise ValueError(f"no http or https URL: {url!r}")
     query = f"?{parts.query}" if parts.query else ""
     path = parts.path or "/"

@@ -6,7 +6,8 @@ from time import time
 
 from middleware.caching.filling import Filling, Terms
 from middleware.caching.handle import Cache
-from middleware.caching.keys import is_private, key_of, urls_meant
+from middleware.caching.key_options import CacheKeys
+from middleware.caching.keys import Keys, is_private
 from middleware.caching.shelf import Shelf
 from middleware.errors import ConfigurationError
 from middleware.headers import etag_matches, quoted
@@ -36,6 +37,7 @@ class CacheMiddleware:
     Last-Modified), and nothing private.
 
     store: where answers are kept, any `Store`; one of its own, since a bounded store lets the oldest entries go.
+    keys: which requests mean the same answer, where that is not for HTTP alone to say; see `CacheKeys`.
     max_object: bytes of the largest body that is stored. A body is copied up to this size while it passes.
     name: what the cache calls itself in Cache-Status (RFC 9211); None sends no such field.
     clock: seconds since 1970.
@@ -48,6 +50,7 @@ class CacheMiddleware:
         app: WSGIApplication,
         *,
         store: Store,
+        keys: CacheKeys = CacheKeys(),  # noqa: B008 - a frozen value
         max_object: int = 4 << 20,
         name: str | None = "wsgi-middleware",
         clock: Callable[[], float] = time,
@@ -55,10 +58,13 @@ class CacheMiddleware:
         for verb in ("get", "set", "add", "swap", "delete"):
             if not callable(getattr(store, verb, None)):
                 raise ConfigurationError(f"store= has no {verb}(): pass a store, such as MemoryStore()")
+        if not isinstance(keys, CacheKeys):
+            raise ConfigurationError(f"keys= is CacheKeys(...), not {keys!r}")
         if type(max_object) is not int or max_object < 1:
             raise ConfigurationError(f"max_object= is a number of bytes above 0, not {max_object!r}")
         self.app = app
-        self._shelf = Shelf(store)
+        self._keys = Keys(keys)
+        self._shelf = Shelf(store, self._keys)
         self._clock = clock
         self._label = None if name is None else _item(name)
         self._terms = Terms(self._shelf, clock, max_object, self._label)
@@ -68,8 +74,8 @@ class CacheMiddleware:
         method = environ.get("REQUEST_METHOD")
         if method != "GET" and method != "HEAD":
             return self._pass_other_method(environ, start_response)
-        key = key_of(environ)
-        if key is None or key.bypass or is_private(environ):
+        key = self._keys.key_of(environ)
+        if key.bypass or key.ranged or is_private(environ):
             return self._pass_on(key, environ, start_response, "bypass")
         now = self._clock()
         record, found = self._shelf.find(environ, key, now)
@@ -106,7 +112,7 @@ class CacheMiddleware:
         return chunks
 
     def _pass_on(
-        self, key: Key | None, environ: WSGIEnvironment, start_response: StartResponse, reason: str
+        self, key: Key, environ: WSGIEnvironment, start_response: StartResponse, reason: str
     ) -> Iterable[bytes]:
         """Leave the answer to the application, and keep nothing of it."""
         environ["middleware.cache"] = Cache(self._shelf, key)
@@ -117,8 +123,8 @@ class CacheMiddleware:
 
     def _pass_other_method(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Leave the answer to the application; one that succeeds in changing something invalidates what is stored."""
-        key = key_of(environ)
-        if key is None or environ.get("REQUEST_METHOD") in _SAFE:
+        key = self._keys.key_of(environ)
+        if not key.url or environ.get("REQUEST_METHOD") in _SAFE:
             return self._pass_on(key, environ, start_response, "method")
         environ["middleware.cache"] = Cache(self._shelf, key)
         shelf = self._shelf
@@ -127,7 +133,7 @@ class CacheMiddleware:
         def amend(response: Response) -> None:
             changed.clear()
             if response.code[:1] in ("2", "3"):
-                changed.update(_changed_by(response, key.url))
+                changed.update(_changed_by(response, key.url, self._keys))
                 shelf.invalidate(changed)
             if self._label is not None:
                 response.add("Cache-Status", f"{self._label}; fwd=method")
@@ -158,7 +164,8 @@ class CacheMiddleware:
             record = shelf.record_for(key, now)
             if record is None:
                 return self._pass_on(key, environ, start_response, reason)
-        filling = Filling(self._terms, key, record.generation, found, environ, now, reason)
+        hidden = self._keys.hide(environ)
+        filling = Filling(self._terms, key, record.generation, found, environ, now, reason, hidden)
         environ["middleware.cache"] = Cache(shelf, key)
         if found is not None and found.head.can_be_validated and (found.head.explicit or not filling.personal):
             body = shelf.body(found)
@@ -227,14 +234,14 @@ def _reason(record: Record | None, found: Found | None) -> str:
     return "vary-miss" if record is not None and any(record.selections) else "uri-miss"
 
 
-def _changed_by(response: Response, url: str) -> set[str]:
+def _changed_by(response: Response, url: str, keys: Keys) -> set[str]:
     """The URLs that the answer to an unsafe request invalidates: its own, and on the same origin those it names."""
     changed = {url}
     origin = _origin(url)
     for name in ("Location", "Content-Location"):
         for value in response.get_all(name):
             try:
-                changed.update(other for other in urls_meant(value.strip(), url) if _origin(other) == origin)
+                changed.update(other for other in keys.urls_meant(value.strip(), url) if _origin(other) == origin)
             except ValueError:  # no URL, or none of the web
                 continue
     return changed

@@ -13,7 +13,7 @@ import sys
 
 from middleware.caching.entry import Head, Record, checksum
 from middleware.caching.guarded import GuardedStore
-from middleware.caching.keys import record_address, variant
+from middleware.caching.keys import record_address
 from middleware.caching.memo import Memo
 from middleware.operators import say_once
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.keys import Key
+    from middleware.caching.keys import Key, Keys
     from middleware.stores.base import Store
 
 MAX_VARIANTS = 64  # of one URL; the oldest go first
@@ -53,7 +53,9 @@ class Found:
 class Shelf:
     """Finds, keeps and removes entries in a `Store`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self.keys = keys
+        self._variant = keys.variant
         self._store = GuardedStore(store)
         self._unguarded = store
         memory = sys.modules.get("middleware.stores.memory")
@@ -71,7 +73,7 @@ class Shelf:
             return None, None
         latest: Found | None = None
         for names in record.selections:
-            chosen = variant(environ, key.seen, names)
+            chosen = self._variant(environ, key.seen, names)
             found: Found | None = record.found.get(chosen)
             if found is None or now >= found.read_again_at:
                 found = self._find_variant(record, key.url, chosen, now)
@@ -133,7 +135,7 @@ class Shelf:
         record = self._record(key.record)
         if record is None or record.generation != head.generation:
             return
-        chosen = variant(environ, key.seen, names)
+        chosen = self._variant(environ, key.seen, names)
         address = _head_address(key.url, chosen)
         if body and not self._store.set(_body_address(head.body.name), body, head.body.until - now):
             return
@@ -185,7 +187,7 @@ class Shelf:
     ) -> bool:
         """Name a head that was stored in the record of its URL. False where its generation is over."""
         for _ in range(_ATTEMPTS):
-            matched = {variant(environ, key.seen, other) for other in record.selections if other != names}
+            matched = {self._variant(environ, key.seen, other) for other in record.selections if other != names}
             others = [name for name in record.variants if name != chosen and name not in matched]
             selections = (names, *[other for other in record.selections if other != names])[:MAX_SELECTIONS]
             changed = Record(

@@ -29,6 +29,7 @@ LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Coll
 # Options that travel together: `cookie: CookieOptions` is written `cookie.max_age = 30d`, one line for each. Where a
 # word may mean them all, `policy: CachePolicy | Literal["conformance"]`, that word may be the one line.
 GROUPS = {
+    "CacheKeys": "middleware.caching:CacheKeys",
     "CachePolicy": "middleware.caching:CachePolicy",
     "CookieOptions": "middleware.cookies:CookieOptions",
     "Timeouts": "middleware.sessions:Timeouts",
@@ -303,6 +304,7 @@ _READERS: dict[str, tuple[int, Reader, str]] = {
     "bool": (1, _switch, "true or false"),
     "Store": (2, _store, "the URL of a store such as sqlite:////var/lib/app/sessions.db"),
     "Writable": (2, _log_file, "stdout or stderr or the absolute path of a file"),
+    "Mapping": (3, imported, "a name such as package.module:NAME"),
     "Callable": (3, imported, "a name such as package.module:function"),
     "str": (4, _text, "a text"),
     "os.PathLike": (4, _text, "a path"),
