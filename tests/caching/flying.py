@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Barrier, Semaphore, Thread
 
 from middleware.caching.flights import FAILED, PASSED, STORED, Flights
 from middleware.caching.guarded import GuardedStore
 
 PATIENCE = 60  # seconds to wait for the others, before a test gives up
+LONG = 2 * PATIENCE  # a time limit that no test waits for
 NAME = "http://example.com/a"
 
 
@@ -95,7 +97,23 @@ def at_once(number, work):
     return start([work] * number)()
 
 
-def elsewhere(work):
-    """What this gives in a thread of its own."""
-    (result,) = start([work])()
-    return result
+THREADS = 50
+
+
+def in_one_process(store, number, barrier):
+    """Fifty threads of one of several processes miss the same page; how many calls were made here."""
+
+    def make(page):
+        page.others_wait(THREADS - 1)
+        return "made"
+
+    at_once(THREADS, partial(store.get, "page"))  # connected; some may have to wait too long for that
+    page = Page(make, store, store, timeout=LONG)
+    start_together = Barrier(THREADS, action=partial(barrier.wait, PATIENCE))
+
+    def ask():
+        start_together.wait(PATIENCE)
+        return page.ask()
+
+    assert at_once(THREADS, ask) == ["made"] * THREADS
+    return [len(page.calls)]

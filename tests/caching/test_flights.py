@@ -6,15 +6,13 @@ import os
 from threading import Barrier, Event
 
 import pytest
-from caching.flying import NAME, PATIENCE, Page, at_once, elsewhere, start
+from caching.flying import LONG, NAME, PATIENCE, Page, at_once, start
 from forking import forked, needs_fork
 from sessions.kit import Clock
 
 from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights
 from middleware.errors import ConfigurationError
 from middleware.stores import MemoryStore
-
-LONG = 2 * PATIENCE  # a time limit that no test waits for
 
 
 def page(make, **options):
@@ -57,7 +55,7 @@ def test_a_leader_that_hangs_holds_nobody_beyond_the_time_limit(number):
     assert leader() == ["made"]
 
 
-def test_a_flight_that_was_never_landed_is_replaced_after_the_time_limit():
+def test_a_flight_that_was_never_landed_is_replaced_after_the_time_limit(elsewhere):
     clock = Clock()
     flights = Flights(timeout=5, clock=clock)
     flights.board(NAME)
@@ -68,7 +66,7 @@ def test_a_flight_that_was_never_landed_is_replaced_after_the_time_limit():
     assert not elsewhere(lambda: flights.board(NAME)).leads
 
 
-def test_a_flight_begun_before_the_clock_was_set_back_is_replaced():
+def test_a_flight_begun_before_the_clock_was_set_back_is_replaced(elsewhere):
     clock = Clock()
     flights = Flights(timeout=5, clock=clock)
     flights.board(NAME)
@@ -106,7 +104,7 @@ def test_who_was_overtaken_and_comes_home_first_brings_the_answer_to_all():
     assert flights.board(NAME).leads
 
 
-def test_who_was_overtaken_and_fails_leaves_the_other_flight_alone():
+def test_who_was_overtaken_and_fails_leaves_the_other_flight_alone(elsewhere):
     clock = Clock()
     flights = Flights(timeout=LONG, clock=clock)
     first = flights.board(NAME)
@@ -139,7 +137,7 @@ def test_when_an_answer_may_not_be_stored_all_go_on_at_once_and_the_next_do_not_
     assert at_once(20, site.ask) == [None] * 20
 
 
-def leads_alone(flights):
+def leads_alone(flights, elsewhere):
     """Whether one who boards while another leads makes the call too."""
     first = flights.board(NAME)
     second = elsewhere(lambda: flights.board(NAME))
@@ -147,30 +145,30 @@ def leads_alone(flights):
     return second.leads
 
 
-def test_that_an_answer_could_not_be_stored_is_remembered_for_half_a_minute():
+def test_that_an_answer_could_not_be_stored_is_remembered_for_half_a_minute(elsewhere):
     clock = Clock()
     flights = Flights(clock=clock)
-    assert not leads_alone(flights)
+    assert not leads_alone(flights, elsewhere)
     flights.board(NAME).land(PASSED)
     clock.now += 29
-    assert leads_alone(flights)
+    assert leads_alone(flights, elsewhere)
     clock.now += 2
-    assert not leads_alone(flights)
+    assert not leads_alone(flights, elsewhere)
 
 
-def test_a_clock_that_is_set_back_makes_no_memory_longer():
+def test_a_clock_that_is_set_back_makes_no_memory_longer(elsewhere):
     clock = Clock()
     flights = Flights(clock=clock)
     flights.board(NAME).land(PASSED)
     clock.now -= 3600
-    assert not leads_alone(flights)
+    assert not leads_alone(flights, elsewhere)
 
 
-def test_an_answer_that_was_stored_after_all_is_waited_for_again():
+def test_an_answer_that_was_stored_after_all_is_waited_for_again(elsewhere):
     flights = Flights()
     flights.board(NAME).land(PASSED)
     flights.board(NAME).land(STORED)
-    assert not leads_alone(flights)
+    assert not leads_alone(flights, elsewhere)
 
 
 def test_the_memory_of_answers_that_could_not_be_stored_is_bounded_and_keeps_the_latest():
@@ -192,12 +190,12 @@ def test_only_so_many_wait_and_the_others_make_the_call_themselves():
     assert len(site.calls) == 3
 
 
-def test_nobody_waits_where_nobody_may():
-    assert leads_alone(Flights(max_waiters=0))
+def test_nobody_waits_where_nobody_may(elsewhere):
+    assert leads_alone(Flights(max_waiters=0), elsewhere)
 
 
 @pytest.mark.slow
-def test_a_thousand_clients_of_one_page_hold_no_more_than_a_hundred_threads():
+def test_a_thousand_clients_of_one_page_hold_no_more_than_a_hundred_threads(elsewhere):
     def make(site):
         calls.wait(PATIENCE)
         return "made"
@@ -272,7 +270,7 @@ def test_the_whole_of_a_requests_waiting_has_one_limit_however_many_leaders_fail
     second.land(FAILED)
 
 
-def test_who_has_time_left_when_the_flight_has_not_becomes_the_leader():
+def test_who_has_time_left_when_the_flight_has_not_becomes_the_leader(elsewhere):
     clock = Clock()
     flights = Flights(timeout=0.05, clock=clock)
     flights.board(NAME)
@@ -284,26 +282,26 @@ def test_who_has_time_left_when_the_flight_has_not_becomes_the_leader():
     assert not elsewhere(lambda: flights.board(NAME)).leads
 
 
-def test_who_has_no_time_left_makes_the_call():
+def test_who_has_no_time_left_makes_the_call(elsewhere):
     clock = Clock()  # it stands still
     flights = Flights(timeout=0.05, clock=clock)
     flights.board(NAME)
     assert elsewhere(lambda: flights.board(NAME)).wait() == TIMED_OUT
 
 
-def test_the_first_landing_counts():
+def test_the_first_landing_counts(elsewhere):
     flights = Flights()
     flight = flights.board(NAME)
     flight.land(STORED)
     flight.land(PASSED)
-    assert not leads_alone(flights)
+    assert not leads_alone(flights, elsewhere)
     next_one = flights.board(NAME)
     flight.land(FAILED)
     assert not elsewhere(lambda: flights.board(NAME)).leads
     next_one.land(STORED)
 
 
-def test_a_refresh_is_led_by_one_and_nobody_waits_for_the_lead():
+def test_a_refresh_is_led_by_one_and_nobody_waits_for_the_lead(elsewhere):
     flights = Flights()
     flight = flights.try_lead(NAME)
     assert at_once(10, lambda: flights.try_lead(NAME)) == [None] * 10
@@ -324,7 +322,7 @@ def test_a_refresh_that_was_never_landed_is_replaced_after_the_time_limit():
 
 
 @needs_fork
-def test_a_forked_child_waits_for_none_of_its_parents_flights():
+def test_a_forked_child_waits_for_none_of_its_parents_flights(elsewhere):
     flights = Flights(timeout=LONG)
     flight = flights.board(NAME)
     with forked() as in_child:

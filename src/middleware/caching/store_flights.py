@@ -52,10 +52,11 @@ class StoreFlights:
         """
         address = self._prefix + name
         token = _HELD + os.urandom(16)
+        failures = self._store.failures
         for _ in range(_ATTEMPTS):
             if self._store.add(address, token, self._ttl):
                 return StoreLock(self._store, address, token), None
-            if self._store.failures:
+            if self._store.failures > failures:  # it may have taken its time for that
                 break
             value = self._store.get(address)
             if value is None:
@@ -64,6 +65,8 @@ class StoreFlights:
                 return None, value
             if self._store.swap(address, value, token, self._ttl):
                 return StoreLock(self._store, address, token), None
+            if self._store.failures:
+                break
         return None, None
 
     def look(self, name: str, seen: bytes, seconds: float) -> tuple[Outcome, float]:
