@@ -10,6 +10,7 @@ from middleware import (
     AuthMiddleware,
     Basic,
     CacheMiddleware,
+    ConditionalMiddleware,
     CookieMiddleware,
     LoggingMiddleware,
     MemoryStore,
@@ -79,6 +80,14 @@ def cache(app):
     return CacheMiddleware(app, store=MemoryStore())
 
 
+def conditional(app):
+    return ConditionalMiddleware(app)
+
+
+def conditional_weak(app):
+    return ConditionalMiddleware(app, weak=True, max_body=10)
+
+
 def auth_allowing(app):
     return AuthMiddleware(app, Basic(USERS), rules=[allow("/")])
 
@@ -119,6 +128,8 @@ LAYERS = [
         (cookies, [], ["Set-Cookie"]),
         (cookies_used, ["Vary", "Cache-Control"], ["Set-Cookie"]),
         (cache, ["Age", "Cache-Status", "Date", "ETag"], []),
+        (conditional, ["ETag"], []),
+        (conditional_weak, ["ETag"], []),
         (auth_allowing, [], []),
         (auth_asking, ["Vary", "Cache-Control"], []),
         (logging_combined, ["X-Request-ID"], []),
@@ -134,7 +145,7 @@ every_layer = pytest.mark.parametrize(("wrap", "adds", "changes"), LAYERS)
 @every_layer
 def test_a_layer_keeps_pep_3333_round_every_shape(wrap, adds, changes):
     for shape in SHAPES:
-        check_shape(shape, wrap, adds=adds, changes=changes)
+        check_shape(shape, wrap, adds=adds, changes=changes, starts_late=wrap in (conditional, conditional_weak))
 
 
 @every_layer

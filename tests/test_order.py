@@ -12,6 +12,7 @@ from middleware import (
     AuthMiddleware,
     Basic,
     CacheMiddleware,
+    ConditionalMiddleware,
     CookieMiddleware,
     LoggingMiddleware,
     MemoryStore,
@@ -66,6 +67,7 @@ def layers(hashes):
         "sessions": lambda app: SessionMiddleware(app, store=MemoryStore()),
         "cookies": lambda app: CookieMiddleware(app, secret="s" * 32),
         "cache": lambda app: CacheMiddleware(app, store=MemoryStore()),
+        "conditional": ConditionalMiddleware,
         "auth": lambda app: AuthMiddleware(app, [Basic(users), SessionLogin(users)], rules=rules),
         "logging": lambda app: LoggingMiddleware(app, sink=lambda line: None),
     }
@@ -96,22 +98,44 @@ def test_an_order_that_cannot_work_is_refused_with_the_line_to_move(order, hashe
         stack(order, hashes)
 
 
-@pytest.mark.parametrize("order", [order for order in ORDERS if works(order)], ids="-".join)
+RECOMMENDED = ("auth", "sessions", "cookies", "cache", "logging")
+WITH_ETAGS = [(*RECOMMENDED[:place], "conditional", *RECOMMENDED[place:]) for place in range(6)]
+
+
+@pytest.mark.parametrize("order", [*(order for order in ORDERS if works(order)), *WITH_ETAGS], ids="-".join)
 def test_nothing_private_reaches_another_client_in_any_order(order, hashes):
-    app = stack(order, hashes)
+    everyone = visitors(stack(order, hashes))
+    for _ in range(2):  # the second round meets whatever the first has stored
+        for me, browser in everyone.items():
+            check(browser, me, signed_in=me in USERS)
+    for me, browser in reversed(everyone.items()):
+        check(browser, me, signed_in=me in USERS)
+
+
+@pytest.mark.parametrize("order", WITH_ETAGS, ids="-".join)
+def test_the_etag_of_one_page_is_no_answer_to_whoever_gets_another(order, hashes):
+    everyone = visitors(stack(order, hashes))
+    for me, browser in everyone.items():
+        browser.get("/cookies-set", {"X-Me": me})
+    for path in ("/session", "/session-read", "/cookies", "/optional", "/private"):
+        etags = {}
+        for me, browser in everyone.items():
+            seen = {other: browser.get(path, {"X-Me": me, "If-None-Match": etag}).code for other, etag in etags.items()}
+            assert 304 not in seen.values(), f"{path}: {me} was told to keep the page of another: {seen}"
+            if etag := browser.get(path, {"X-Me": me}).header("ETag"):
+                etags[me] = etag
+        assert etags or path == "/session"
+
+
+def visitors(app):
+    """Two who have logged in, and one who has not."""
     browsers = {user: Browser(app) for user in USERS}
     for user, browser in browsers.items():
         page = browser.get("/login", {"Sec-Fetch-Site": "none"})
         assert page.code == 200
         form = {"username": user, "password": f"{user}-password"}
         assert browser.post("/login", form, {"Sec-Fetch-Site": "same-origin"}).code == 303
-    stranger = Browser(app)
-    everyone = {**browsers, "eve": stranger}
-    for _ in range(2):  # the second round meets whatever the first has stored
-        for me, browser in everyone.items():
-            check(browser, me, signed_in=me in USERS)
-    for me, browser in reversed(everyone.items()):
-        check(browser, me, signed_in=me in USERS)
+    return {**browsers, "eve": Browser(app)}
 
 
 def check(browser, me, *, signed_in):

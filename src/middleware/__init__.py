@@ -14,6 +14,7 @@ __all__ = [
     "Basic",
     "CacheKeys",
     "CacheMiddleware",
+    "ConditionalMiddleware",
     "CookieMiddleware",
     "CookieOptions",
     "Ending",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         require,
     )
     from middleware.caching import CacheKeys, CacheMiddleware, get_cache
+    from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
     from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
@@ -83,6 +85,7 @@ _ROOMS = {
         "get_identity", "hash_password", "optional", "require",
     ),
     "caching": ("CacheKeys", "CacheMiddleware", "get_cache"),
+    "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
     "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),

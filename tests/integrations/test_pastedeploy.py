@@ -11,6 +11,7 @@ from asking import Browser, ask
 from middleware import (
     AuthMiddleware,
     CacheMiddleware,
+    ConditionalMiddleware,
     CookieMiddleware,
     FileSink,
     LoggingMiddleware,
@@ -33,6 +34,7 @@ LAYERS = {
     "beaker": BeakerSessions,
     "cookies": CookieMiddleware,
     "cache": CacheMiddleware,
+    "conditional": ConditionalMiddleware,
     "auth": AuthMiddleware,
     "logging": LoggingMiddleware,
 }

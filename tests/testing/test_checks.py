@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 
+from middleware import ConditionalMiddleware
 from middleware.testing import SHAPES, check_layer, check_requests, check_shape, check_together, together
 from middleware.wsgi import Response, forward
 
@@ -51,6 +52,12 @@ def test_a_layer_that_reads_ahead_is_right_where_it_may():
     check_layer(takes, reads_ahead=True)
     with pytest.raises(AssertionError, match="were taken"):
         check_layer(takes)
+
+
+def test_a_layer_that_starts_late_is_right_where_it_may():
+    check_layer(ConditionalMiddleware, starts_late=True)
+    with pytest.raises(AssertionError, match="never iterates: status ''"):
+        check_shape(shape("iterator with Content-Length"), ConditionalMiddleware)
 
 
 def test_a_layer_that_answers_itself_is_right_where_it_may():

@@ -21,6 +21,7 @@ from middleware import (
     Basic,
     CacheKeys,
     CacheMiddleware,
+    ConditionalMiddleware,
     CookieMiddleware,
     CookieOptions,
     Ending,
@@ -176,6 +177,8 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = SessionMiddleware(app, secret=[secret, secret.encode()], timeouts=Timeouts(idle=900, lifetime=43200))
     app = CookieMiddleware(app, secret=secret, options=CookieOptions(samesite="Strict", secure=True))
     app = CookieMiddleware(app, secret=secret, seal=True, readable=["theme"], on_bad="raise", on_event=listener)
+    app = ConditionalMiddleware(app)
+    app = ConditionalMiddleware(app, max_body=1 << 16, weak=True)
     app = CacheMiddleware(app, store=MemoryStore(max_bytes=64 << 20, when_full="evict"))
     keys = CacheKeys(
         ignore_query=["utm_*", "gclid"],

@@ -48,7 +48,7 @@ CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
 DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
-SIZES = {"max_bytes", "max_object"}
+SIZES = {"max_body", "max_bytes", "max_object"}
 COUNTS = {"chunks", "max_sessions"}
 SHARES = {"heuristic"}
 

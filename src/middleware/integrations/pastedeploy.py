@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from middleware.auth import AuthMiddleware
     from middleware.caching import CacheMiddleware
+    from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware
     from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
@@ -54,6 +55,15 @@ def cache(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf:
     from middleware.caching import CacheMiddleware
 
     layer: CacheMiddleware = build(CacheMiddleware, app, options=local_conf, where=section("cache", global_conf))
+    return layer
+
+
+def conditional(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> ConditionalMiddleware:
+    """`egg:wsgi-middleware#conditional`: `ConditionalMiddleware`."""
+    from middleware.caching.conditional import ConditionalMiddleware
+
+    where = section("conditional", global_conf)
+    layer: ConditionalMiddleware = build(ConditionalMiddleware, app, options=local_conf, where=where)
     return layer
 
 

@@ -45,6 +45,7 @@ def check_layer(
     changes: Collection[str] = (),
     answers: bool = False,
     reads_ahead: bool = False,
+    starts_late: bool = False,
     **entries: Any,
 ) -> None:
     """Check that the layer `wrap(app)` keeps PEP 3333, whatever the application does. AssertionError if it does not.
@@ -53,10 +54,20 @@ def check_layer(
     `changes`: the header fields of the application that it may change or remove.
     `answers`: it may answer without calling the application.
     `reads_ahead`: it may run an application that starts late to its first non-empty chunk, as `Response.from_app` does.
+    `starts_late`: it may call `start_response` only when it is iterated, as PEP 3333 allows an application.
     `entries`: what each request carries besides (`HTTP_AUTHORIZATION=...`).
     """
     for shape in SHAPES:
-        check_shape(shape, wrap, adds=adds, changes=changes, answers=answers, reads_ahead=reads_ahead, **entries)
+        check_shape(
+            shape,
+            wrap,
+            adds=adds,
+            changes=changes,
+            answers=answers,
+            reads_ahead=reads_ahead,
+            starts_late=starts_late,
+            **entries,
+        )
     check_requests(wrap, answers=answers, **entries)
     check_together(wrap, answers=answers, **entries)
 
@@ -69,10 +80,11 @@ def check_shape(
     changes: Collection[str] = (),
     answers: bool = False,
     reads_ahead: bool = False,
+    starts_late: bool = False,
     **entries: Any,
 ) -> None:
     """Check the layer round one shape, in every situation, alone and between two validators of `wsgiref`."""
-    allowed = _Allowed(adds, changes, answers, reads_ahead)
+    allowed = _Allowed(adds, changes, answers, reads_ahead, starts_late)
     for validated in (False, True) if shape.valid else (False,):
         problems: list[str] = []
         cause: BaseException | None = None
@@ -129,6 +141,7 @@ class _Allowed:
     changes: Collection[str] = ()
     answers: bool = False
     reads_ahead: bool = False
+    starts_late: bool = False
 
     def may_add(self, name: str) -> bool:
         return self.adds is None or self.may_change(name) or name.lower() in {other.lower() for other in self.adds}
@@ -219,7 +232,8 @@ class Run:
     def _wrong_head(self, allowed: _Allowed) -> Iterator[str]:
         shape, received = self.shape, self.received
         restarts = shape.status == FAILED
-        early = (restarts and not self._stays) or (shape.late and self.situation.leave_after == 0)
+        late = shape.late or allowed.starts_late
+        early = (restarts and not self._stays) or (late and self.situation.leave_after == 0)
         cut = received.error is not None and not received.status  # before the head had left
         if early or cut or shape.in_call or self._told:
             return

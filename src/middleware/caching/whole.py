@@ -1,0 +1,152 @@
+"""A body that is handed over whole, seen before the head leaves. Its rule: no chunk waits for another.
+
+A list is whole. Of any other body the first chunk is, where it is as long as Content-Length says, as with most answers
+of frameworks. To see that one the head waits for the server's first `next`, as late as PEP 3333 allows.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from middleware.wsgi.bodies import ListBody, close
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from middleware.caching.said import Fields
+
+    Length = Callable[[str, Fields], int]
+
+
+class Whole:
+    """An application, called once, whose body is in `chunks` when its head is amended: None where it is not whole.
+
+    length: of the body, by the head, for which that is to wait; 0 where it is not to.
+
+    It holds no `start_response`, since the exchange holds it.
+    """
+
+    def __init__(self, app: WSGIApplication, length: Length) -> None:
+        self.__qualname__ = getattr(app, "__qualname__", None) or type(app).__qualname__  # errors name it
+        self.chunks: Sequence[bytes] | None = None
+        self._rest: Iterable[bytes] = ()
+        self._app = app
+        self._length = length
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        head = _Head(start_response, self._length)
+        body = self._app(environ, head.start)
+        kind = type(body)
+        if kind is list or kind is tuple:
+            self.chunks = body  # type: ignore[assignment]
+        elif kind is ListBody:
+            self.chunks, self._rest = body[:], body  # type: ignore[index]
+        elif head.waits and not _is_file(body, environ):
+            return _Awaited(self, head, body)
+        head.leave()
+        return body
+
+    def first(self, chunk: bytes, rest: Iterator[bytes]) -> None:
+        """The first chunk is all."""
+        self.chunks = (chunk,)
+        self._rest = islice(rest, 1)
+
+    def forget(self) -> None:
+        """Hold the body no longer."""
+        self.chunks, self._rest = None, ()
+
+    def finish(self) -> None:
+        """The body will not be sent: let those who watch it inside see it end, as if it were."""
+        for _ in self._rest:
+            pass
+
+
+class _Head:
+    """The head of an answer, until it leaves for the kernel."""
+
+    __slots__ = ("_fields", "_length", "_start", "_status", "_write", "length", "waits")
+
+    def __init__(self, start_response: StartResponse, length: Length) -> None:
+        self._start = start_response
+        self._length: Length | None = length  # None: too late to wait
+        self._write: Callable[[bytes], object] | None = None
+        self._status = ""
+        self._fields: Fields = []
+        self.length = 0
+        self.waits = False
+
+    def start(self, status: str, headers: Fields, exc_info: Any = None, /) -> Callable[[bytes], object]:
+        """The `start_response` that the application gets. Only the first head of an answer waits."""
+        try:
+            length, self._length = self._length, None
+            if exc_info is None and length is not None:
+                fields = [*headers]
+                self.length = length(status, fields)
+                if self.length:
+                    self.waits = True
+                    self._status, self._fields = status, fields
+                    return self.write
+            self.leave()
+            self._write = self._start(status, headers, exc_info)
+            return self._write
+        finally:
+            exc_info = None  # its traceback holds this frame
+
+    def leave(self) -> None:
+        """Wait no longer, nor from now on."""
+        self._length = None
+        if self.waits:
+            self.waits = False
+            self._write = self._start(self._status, self._fields)
+
+    def write(self, data: bytes, /) -> None:
+        """The `write` that an application gets whose head waits: no byte waits for another either."""
+        if data:
+            self.leave()
+            assert self._write is not None
+            self._write(data)
+
+
+class _Awaited:
+    """A body whose first chunk may be all of it."""
+
+    __slots__ = ("_head", "_iterator", "_source", "_whole")
+
+    def __init__(self, whole: Whole, head: _Head, source: Iterable[bytes]) -> None:
+        self._whole = whole
+        self._head = head
+        self._source = source
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._iterator is not None:
+            return next(self._iterator)
+        self._iterator = iter(self._source)
+        try:
+            chunk = next(self._iterator)
+        except StopIteration:
+            self._head.leave()
+            raise
+        if self._head.waits and type(chunk) is bytes and len(chunk) == self._head.length:
+            self._whole.first(chunk, self._iterator)
+        self._head.leave()
+        return chunk
+
+    def close(self) -> None:
+        close(self._source)
+
+
+def _is_file(body: object, environ: WSGIEnvironment) -> bool:
+    """Whether the server may know this body as a file of its own: it goes on as it is (PEP 3333)."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    if wrapper is None:
+        return False
+    return (
+        (isinstance(wrapper, type) and isinstance(body, wrapper)) or hasattr(body, "read") or hasattr(body, "filelike")
+    )
