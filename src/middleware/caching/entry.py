@@ -1,28 +1,24 @@
 """What the cache keeps in its store, to and from bytes: the record of a URL, and the head of a stored answer.
 
-The format is lines of text, no pickle, with a version, a checksum and the fingerprint of the address before them. What
-cannot be read, was damaged, or belongs to another address is None: a miss. A body is kept as it is, beside its head.
+A body is kept as it is, beside its head.
 """
 
 from __future__ import annotations
 
-from binascii import crc32
-
 from middleware.caching.conditions import not_modified
+from middleware.caching.lines import opened, sealed
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
 from middleware.caching.storing import without_body
-from middleware.caching.variants import digest
 from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from middleware.caching.marks import Marked
     from middleware.caching.policy import CachePolicy
     from middleware.caching.said import Fields
-
-VERSION = "wsgi-middleware cache 2"
 
 
 class Record:
@@ -30,12 +26,24 @@ class Record:
 
     `generation`: an opaque text; what is stored belongs to one. `serial`: counts what was stored, so that whoever meets
     the same record again knows that nothing has changed. `until`: when the store may forget it. `selections`: the lists
-    of field names by which its answers were selected. `variants`: what is stored, oldest first.
+    of field names by which its answers were selected. `variants`: what is stored, oldest first. `marked`: the marks by
+    which it is purged with others, and their generations. `soft_at`: when it was purged softly, 0 for never.
 
-    `found` is no part of the record: what was found with it, by variant, in this process.
+    No part of it: `found`, what was found with it, by variant, in this process; its own `address` and bytes, `data`.
     """
 
-    __slots__ = ("found", "generation", "selections", "serial", "until", "variants")
+    __slots__ = (
+        "address",
+        "data",
+        "found",
+        "generation",
+        "marked",
+        "selections",
+        "serial",
+        "soft_at",
+        "until",
+        "variants",
+    )
 
     def __init__(
         self,
@@ -44,32 +52,71 @@ class Record:
         until: int,
         selections: tuple[tuple[str, ...], ...] = (),
         variants: tuple[str, ...] = (),
+        *,
+        marked: Marked = (),
+        soft_at: float = 0.0,
     ) -> None:
         self.generation = generation
         self.serial = serial
         self.until = until
         self.selections = selections
         self.variants = variants
+        self.marked = marked
+        self.soft_at = soft_at
         self.found: dict[str, Any] = {}
+        self.address = ""
+        self.data = b""
 
     def to_bytes(self, address: str) -> bytes:
         """A ValueError where a field name of an application's Vary is no latin-1 text."""
         selections = ";".join([",".join(names) for names in self.selections])
-        numbers = f"{self.serial} {self.until} {len(self.selections)}"
-        return _sealed("record", address, (self.generation, numbers, selections, ",".join(self.variants)))
+        marked = ";".join([f"{name}={generation}" for name, generation in self.marked])
+        numbers = f"{self.serial} {self.until} {self.soft_at!r} {len(self.selections)}"
+        return sealed("record", address, (self.generation, numbers, marked, selections, ",".join(self.variants)))
 
     @staticmethod
     def from_bytes(address: str, data: bytes) -> Record | None:
-        lines = _opened("record", address, data)
+        lines = opened("record", address, data)
         try:
             if lines is None:
                 return None
-            generation, numbers, selections, variants = lines
-            serial, until, count = map(int, numbers.split(" "))
-            names = [tuple(part.split(",")) if part else () for part in selections.split(";")] if count else []
-            return Record(generation, serial, until, tuple(names), tuple(variants.split(",")) if variants else ())
+            generation, numbers, marks, selections, variants = lines
+            serial, until, soft_at, count = numbers.split(" ")
+            names = [tuple(part.split(",")) if part else () for part in selections.split(";")] if int(count) else []
+            pairs = [part.split("=") for part in marks.split(";")] if marks else []
+            record = Record(
+                generation,
+                int(serial),
+                int(until),
+                tuple(names),
+                tuple(variants.split(",")) if variants else (),
+                marked=tuple([(name, own) for name, own in pairs]),
+                soft_at=float(soft_at),
+            )
         except ValueError:
             return None
+        record.address = address
+        record.data = data
+        return record
+
+    def replaced(
+        self,
+        *,
+        until: int | None = None,
+        selections: tuple[tuple[str, ...], ...] | None = None,
+        variants: tuple[str, ...] | None = None,
+        soft_at: float | None = None,
+    ) -> Record:
+        """The next record of this URL, of the same generation."""
+        return Record(
+            self.generation,
+            self.serial + 1,
+            self.until if until is None else until,
+            self.selections if selections is None else selections,
+            self.variants if variants is None else variants,
+            marked=self.marked,
+            soft_at=self.soft_at if soft_at is None else soft_at,
+        )
 
 
 class StoredBody:
@@ -97,11 +144,21 @@ class Head:
     `initial_age`, `must_validate`, `may_be_stale`, `stale_while_revalidate`, `stale_on_failure`, `immutable`: see
     `Said`.
     `stale_at`: the time from which it is only reused after asking, or always where it says so.
+
+    `date`: its Date. `selecting`: the request fields, lower case, that select it. `accepts_ranges`: unless it says not.
+    `conditions`: what environ has where the application is asked whether it still holds.
+
+    `asked_at`: when the application was asked for it. `tagged`: the marks of its tags, and their generations. Both are
+    set when it is stored.
     """
 
     __slots__ = (
         "_modified",
+        "accepts_ranges",
+        "asked_at",
         "body",
+        "conditions",
+        "date",
         "etag",
         "explicit",
         "fields",
@@ -116,10 +173,12 @@ class Head:
         "must_validate",
         "not_modified_fields",
         "received",
+        "selecting",
         "stale_at",
         "stale_on_failure",
         "stale_while_revalidate",
         "status",
+        "tagged",
     )
 
     def __init__(
@@ -129,6 +188,8 @@ class Head:
         self.status = status
         self.fields = fields
         self.received = received
+        self.asked_at = received
+        self.tagged: Marked = ()
         self.body = body
         self.etag = said.etag
         self.last_modified = said.last_modified
@@ -146,12 +207,23 @@ class Head:
         withheld = said.withheld
         self.hit_fields = [pair for pair in fields if pair[0].lower() not in withheld] if withheld else fields
         self.not_modified_fields = without_body(self.hit_fields)
-        date = next((value for name, value in fields if name.lower() == "date"), "")
-        self._modified = parse_http_date(said.last_modified or date, received)
+        self.selecting = said.selecting or ()
+        self.date = _first("date", fields)
+        self.accepts_ranges = (_first("accept-ranges", fields) or "").strip(" \t").lower() != "none"
+        self._modified = parse_http_date(said.last_modified or self.date or "", received)
+        self.conditions = {}
+        if said.etag is not None:
+            self.conditions["HTTP_IF_NONE_MATCH"] = said.etag
+        if said.last_modified is not None:
+            self.conditions["HTTP_IF_MODIFIED_SINCE"] = said.last_modified
 
     def age(self, now: float) -> float:
         """Seconds since the application made it. A clock that steps back never makes it younger than on receipt."""
         return self.initial_age + max(0.0, now - self.received)
+
+    def ttl(self, now: float) -> int:
+        """Seconds that it is still fresh, negative once it is stale (RFC 9211, section 2.5)."""
+        return int(self.lifetime) - int(self.age(now))
 
     @property
     def can_be_validated(self) -> bool:
@@ -179,49 +251,38 @@ class Head:
             str(body.checksum),
             str(body.until),
             repr(self.received),
+            repr(self.asked_at),
             repr(self.initial_age),
             str(self.guessed),
+            str(len(self.tagged)),
             self.status,
         ]
-        for pair in self.fields:
+        for pair in (*self.tagged, *self.fields):
             lines += pair
-        return _sealed("head", address, lines)
+        return sealed("head", address, lines)
 
     @staticmethod
     def from_bytes(address: str, data: bytes, policy: CachePolicy = DEFAULT) -> Head | None:
-        lines = _opened("head", address, data)
+        lines = opened("head", address, data)
         try:
             if lines is None:
                 return None
-            generation, name, length, check, until, received, initial_age, guessed, status, *rest = lines
-            fields = list(zip(rest[::2], rest[1::2], strict=True))
+            generation, name, length, check, until, *lines = lines
+            received, asked_at, initial_age, guessed, tags, status, *lines = lines
+            pairs = list(zip(lines[::2], lines[1::2], strict=True))
+            fields = pairs[int(tags) :]
             said = Said(status[:3], fields, float(received), float(received), policy)
             said.initial_age = float(initial_age)  # its Age field is not among those that are kept
             said.guessed = min(said.guessed, int(guessed))  # nothing was guessed for requests that said who asks
             body = StoredBody(name, int(length), int(check), int(until))
-            return Head(generation, status, fields, said, float(received), body)
+            head = Head(generation, status, fields, said, float(received), body)
+            head.asked_at = float(asked_at)
+            head.tagged = tuple(pairs[: int(tags)])
         except ValueError:
             return None
+        return head
 
 
-def checksum(body: bytes) -> int:
-    """What tells a damaged body; not what keeps out a forger, who could write any entry."""
-    return crc32(body)
-
-
-def _sealed(kind: str, address: str, lines: tuple[str, ...] | list[str]) -> bytes:
-    """A ValueError where a line cannot be one."""
-    text = "\n".join((VERSION, kind, digest(address), *lines))
-    if text.count("\n") != len(lines) + 2:
-        raise ValueError("a line break in what is to be stored")
-    data = text.encode("latin-1")
-    return crc32(data).to_bytes(4, "big") + data
-
-
-def _opened(kind: str, address: str, data: bytes) -> list[str] | None:
-    if len(data) < 4 or crc32(data[4:]) != int.from_bytes(data[:4], "big"):
-        return None
-    version, *lines = data[4:].decode("latin-1").split("\n")
-    if version != VERSION or lines[:2] != [kind, digest(address)]:
-        return None
-    return lines[2:]
+def _first(wanted: str, fields: Fields) -> str | None:
+    """The first line of a field, its name in lower case."""
+    return next((value for name, value in fields if name.lower() == wanted), None)

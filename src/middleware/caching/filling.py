@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from middleware.caching.entry import Head, StoredBody, checksum
+from middleware.caching.entry import Head, StoredBody
 from middleware.caching.freshness import DAY
 from middleware.caching.keys import is_private
+from middleware.caching.lines import checksum
+from middleware.caching.marks import new_name
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
-from middleware.caching.shelf import new_name
 from middleware.caching.storing import (
     FAILURES,
     declared_length,
@@ -18,6 +19,7 @@ from middleware.caching.storing import (
     refusal,
     updated,
 )
+from middleware.caching.tags import tags_of
 from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.caching.handle import Cache
     from middleware.caching.keys import Key
     from middleware.caching.said import Fields
     from middleware.caching.shelf import Found, Shelf
@@ -55,6 +58,7 @@ class Filling:
 
     __slots__ = (
         "_asked_at",
+        "_cache",
         "_chunks",
         "_declared",
         "_environ",
@@ -92,7 +96,9 @@ class Filling:
         now: float,
         reason: str,
         hidden: dict[str, object] | None,
+        cache: Cache,
     ) -> None:
+        self._cache = cache
         self._terms = terms
         self._key = key
         self._generation = generation
@@ -241,4 +247,7 @@ class Filling:
     def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> None:
         assert said.selecting is not None
         ttl = said.useful_for(head.status[:3])
-        self._terms.shelf.keep(self._original, self._key, said.selecting, head, body, ttl, now)
+        tags = (*(tags_of(head.fields) or ()), *self._cache.tags)
+        self._terms.shelf.keep(
+            self._original, self._key, said.selecting, head, body, ttl, now, tags=tags, asked_at=self._asked_at
+        )

@@ -1,35 +1,100 @@
-"""What an application says to the cache round it."""
+"""What an application says to the cache round it, and what anybody else says to a cache's store."""
 
 from __future__ import annotations
 
-from middleware.errors import LayerMissing
+from time import time
+
+from middleware.caching.entries import Entries
+from middleware.caching.guarded import GuardedStore
+from middleware.caching.key_options import CacheKeys
+from middleware.caching.keys import Keys
+from middleware.caching.policy import DEFAULT
+from middleware.caching.purges import Purges
+from middleware.caching.tags import checked
+from middleware.errors import ConfigurationError, LayerMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
     from middleware.caching.keys import Key
     from middleware.caching.shelf import Shelf
+    from middleware.stores.base import Store
 
 
-class Cache:
-    """The cache that stands round an application, for one request: `get_cache(environ)`."""
+class CachePurger:
+    """Purges what a cache has in its store, from anywhere: a job, a signal handler, another process.
 
-    __slots__ = ("_key", "_shelf")
+    store: the cache's own, or another object that leads to the same place with the same prefix. A `MemoryStore` must be
+        the same object.
+    keys: the cache's, where it ignores parameters of queries.
+    clock: seconds since 1970, the same as the cache's. Machines that share a store must agree on the time.
 
-    def __init__(self, shelf: Shelf, key: Key) -> None:
-        self._shelf = shelf
-        self._key = key
+    A purge takes effect at once in all processes on the store. Answers that the application is making meanwhile are not
+    stored either.
+    """
 
-    def purge(self, url: str) -> None:
-        """Remove what is stored of this URL, all variants of it; a URL of which nothing is stored is no error.
+    __slots__ = ("_keys", "_purges")
 
-        `url`: absolute, or relative to this request's (`"/articles/7"`). One URL is one scheme, host, path and query.
-        Answers that the application is making at this moment are not stored either.
+    def __init__(self, store: Store, *, keys: CacheKeys | None = None, clock: Callable[[], float] = time) -> None:
+        for verb in ("get", "set", "add", "swap", "delete"):
+            if not callable(getattr(store, verb, None)):
+                raise ConfigurationError(f"store has no {verb}(): pass the store of the cache")
+        self._keys = Keys(CacheKeys() if keys is None else keys)
+        guarded = GuardedStore(store, clock=clock)
+        self._purges = Purges(store, guarded, Entries(store, guarded, DEFAULT), clock)
+
+    def purge(self, *urls: str, soft: bool = False, prefix: bool = False) -> None:
+        """Purge these URLs, all variants of them; a URL of which nothing is stored is no error.
+
+        One URL is one scheme, host, path and query. `prefix`: with every query there may be, and without one.
+
+        `soft`: what is stored becomes stale instead. Then the application is asked whether it still holds, and it is
+        still sent where stale answers may be.
 
         Raises ValueError for what is no http or https URL, StoreError where the store does not answer.
         """
-        self._shelf.purge(self._shelf.keys.urls_meant(url, self._key.url or None))
+        meant = [meant for url in urls for meant in self._keys.urls_meant(url, self._base())]
+        self._purges.urls(meant, soft=soft, prefix=prefix)
+
+    def purge_tags(self, *tags: str, soft: bool = False) -> None:
+        """Purge all that has one of these tags. `soft` and errors as with `purge`."""
+        self._purges.tags(checked(tags), soft=soft)
+
+    def purge_all(self, *, soft: bool = False) -> None:
+        """Purge all that is stored. `soft` and errors as with `purge`."""
+        self._purges.everything(soft=soft)
+
+    def _base(self) -> str | None:
+        """What a relative URL is relative to."""
+        return None
+
+
+class Cache(CachePurger):
+    """The cache that stands round an application, for one request: `get_cache(environ)`.
+
+    URLs may be relative to that of the request (`"/articles/7"`).
+    """
+
+    __slots__ = ("_key", "tags")
+
+    def __init__(self, shelf: Shelf, key: Key) -> None:
+        self._keys = shelf.keys
+        self._purges = shelf.purges
+        self._key = key
+        self.tags: tuple[str, ...] = ()
+
+    def tag(self, *tags: str) -> None:
+        """Give the answer to this request these tags too, beside those in its fields.
+
+        In time for the end of the answer. A tag is 1 to 256 visible ASCII characters, else ValueError; an answer with
+        more than 64 is not stored.
+        """
+        self.tags = (*self.tags, *checked(tags))
+
+    def _base(self) -> str | None:
+        return self._key.url or None
 
 
 def get_cache(environ: WSGIEnvironment) -> Cache:

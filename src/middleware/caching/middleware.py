@@ -64,7 +64,7 @@ class CacheMiddleware:
             raise ConfigurationError(f"max_object= is a number of bytes above 0, not {max_object!r}")
         self.app = app
         self._keys = Keys(keys)
-        self._shelf = Shelf(store, self._keys)
+        self._shelf = Shelf(store, self._keys, clock=clock)
         self._clock = clock
         self._label = None if name is None else _item(name)
         self._terms = Terms(self._shelf, clock, max_object, self._label)
@@ -79,7 +79,7 @@ class CacheMiddleware:
             return self._pass_on(key, environ, start_response, "bypass")
         now = self._clock()
         record, found = self._shelf.find(environ, key, now)
-        if found is not None and now < found.head.stale_at:
+        if found is not None and not found.soft and now < found.head.stale_at:
             answer = self._answer(found, environ, start_response, now)
             if answer is not None:
                 return answer
@@ -165,8 +165,8 @@ class CacheMiddleware:
             if record is None:
                 return self._pass_on(key, environ, start_response, reason)
         hidden = self._keys.hide(environ)
-        filling = Filling(self._terms, key, record.generation, found, environ, now, reason, hidden)
-        environ["middleware.cache"] = Cache(shelf, key)
+        cache = environ["middleware.cache"] = Cache(shelf, key)
+        filling = Filling(self._terms, key, record.generation, found, environ, now, reason, hidden, cache)
         if found is not None and found.head.can_be_validated and (found.head.explicit or not filling.personal):
             body = shelf.body(found)
             if body is not None:

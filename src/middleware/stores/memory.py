@@ -65,6 +65,8 @@ class MemoryStore:
         self._numbers = count()  # so that the heap never compares entries
         self._lock = RLock()  # re-entrant: a signal handler or finaliser may come in between
         self._closed = False
+        self.emptied = 0
+        """How often it was emptied: whoever has read something before knows that it is gone."""
         watch(self)
 
     def get(self, key: str) -> bytes | None:
@@ -127,6 +129,7 @@ class MemoryStore:
             self._entries.clear()
             self._due.clear()
             self._bytes = 0
+            self.emptied += 1
 
     def purge(self) -> int:
         """Delete the expired entries; how many there were. Writes do so too, a few at a time."""
