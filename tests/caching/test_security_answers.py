@@ -91,10 +91,9 @@ def test_a_part_is_never_taken_for_the_whole_nor_for_another_part():
     assert site.ask().body == b"0123456789"
 
 
-@pytest.mark.parametrize("status", ["200 OK", "206 Partial Content"])
-def test_a_part_that_nobody_asked_for_is_not_stored(status):
+def test_a_part_that_nobody_asked_for_is_not_stored():
     site = Site()
-    site.answers(FRESH, "Content-Range: bytes 0-3/10", status=status, body=b"0123")
+    site.answers(FRESH, "Content-Range: bytes 0-3/10", status="206 Partial Content", body=b"0123")
     site.ask()
     assert not site.is_hit()
 

@@ -9,7 +9,7 @@ from middleware.caching.conditions import not_modified
 from middleware.caching.lines import opened, sealed
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
-from middleware.caching.storing import without_body
+from middleware.caching.storing import without
 from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False
@@ -138,8 +138,8 @@ class StoredBody:
 class Head:
     """All of a stored answer but its body. Frozen: many requests share one.
 
-    `generation`: of its URL's record. `status`, `fields`: as they will be sent, but for Age and Cache-Status;
-    `hit_fields`: those of a hit that was not validated, `not_modified_fields`: those of a 304. `received`: when the
+    `generation`: of its URL's record. `status`, `fields`: as the application gave them; `sent_fields`: those that
+    clients get, beside Age and Cache-Status; `hit_fields`: those of a hit that was not validated. `received`: when the
     application gave it. `lifetime`: in seconds, explicit or `guessed`; `explicit`: the application said it.
     `initial_age`, `must_validate`, `may_be_stale`, `stale_while_revalidate`, `stale_on_failure`, `immutable`: see
     `Said`.
@@ -171,9 +171,9 @@ class Head:
         "lifetime",
         "may_be_stale",
         "must_validate",
-        "not_modified_fields",
         "received",
         "selecting",
+        "sent_fields",
         "stale_at",
         "stale_on_failure",
         "stale_while_revalidate",
@@ -204,9 +204,8 @@ class Head:
         self.immutable = said.immutable
         never = said.must_validate or self.lifetime <= self.initial_age
         self.stale_at = float("-inf") if never else received + self.lifetime - self.initial_age
-        withheld = said.withheld
-        self.hit_fields = [pair for pair in fields if pair[0].lower() not in withheld] if withheld else fields
-        self.not_modified_fields = without_body(self.hit_fields)
+        self.sent_fields = without(fields, said.stripped)
+        self.hit_fields = without(self.sent_fields, said.withheld)
         self.selecting = said.selecting or ()
         self.date = _first("date", fields)
         self.accepts_ranges = (_first("accept-ranges", fields) or "").strip(" \t").lower() != "none"

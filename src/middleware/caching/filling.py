@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from middleware.caching.buffers import Copy
 from middleware.caching.entry import Head, StoredBody
+from middleware.caching.flights import FAILED, PASSED, STORED
 from middleware.caching.freshness import DAY
-from middleware.caching.keys import is_private
 from middleware.caching.lines import checksum
 from middleware.caching.marks import new_name
-from middleware.caching.policy import DEFAULT
+from middleware.caching.passed_over import PASSED_FOR
+from middleware.caching.privacy import is_authorized, is_private
 from middleware.caching.said import Said
 from middleware.caching.storing import (
     FAILURES,
+    FORBIDDING,
     declared_length,
+    is_ever_fresh,
     is_one_line,
     is_worth_reading,
     kept,
     may_guess,
     refusal,
     updated,
+    without,
 )
 from middleware.caching.tags import tags_of
 from middleware.wsgi import UNWATCHED
@@ -25,57 +30,70 @@ from middleware.wsgi import UNWATCHED
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIEnvironment
 
+    from middleware.caching.buffers import Buffers
+    from middleware.caching.flights import Flight
     from middleware.caching.handle import Cache
-    from middleware.caching.keys import Key
+    from middleware.caching.look import Look
+    from middleware.caching.policy import CachePolicy
     from middleware.caching.said import Fields
     from middleware.caching.shelf import Found, Shelf
+    from middleware.caching.status import CacheStatus
+    from middleware.caching.store_flights import Landing
     from middleware.wsgi import Ending, Response
 
 # What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.
-_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE")
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE")
+
+_END_OF_CHUNKS = b"0\r\n\r\n"  # an application that sent Transfer-Encoding may have framed the body itself
 
 
 class Terms:
-    """What all fillings of one cache have in common: its store, its clock, its options."""
+    """What all fillings of one cache have in common."""
 
-    __slots__ = ("clock", "label", "max_object", "shelf")
+    __slots__ = ("buffers", "clock", "max_object", "policy", "shelf", "status")
 
-    def __init__(self, shelf: Shelf, clock: Callable[[], float], max_object: int, label: str | None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        policy: CachePolicy,
+        clock: Callable[[], float],
+        max_object: int,
+        buffers: Buffers,
+        status: CacheStatus | None,
+    ) -> None:
         self.shelf = shelf
+        self.policy = policy
         self.clock = clock
         self.max_object = max_object
-        self.label = label
+        self.buffers = buffers
+        self.status = status
 
 
 class Filling:
     """One answer on its way from the application to the client, and into the store where it may be kept.
 
-    `generation`: of its URL when the application was asked. `found`: what was stored then. `reason`: why the
-    application is asked. `hidden`: what the application does not see of the request.
+    `generation`: of its URL when the application was asked. `flight`: of those who wait for this answer.
     """
 
     __slots__ = (
-        "_asked_at",
         "_cache",
-        "_chunks",
+        "_copy",
         "_declared",
         "_environ",
         "_fields",
-        "_found",
-        "_generation",
-        "_hidden",
-        "_key",
+        "_flight",
         "_let_go",
+        "_look",
         "_original",
-        "_reason",
         "_received_at",
         "_replaced",
         "_said",
-        "_size",
         "_status",
+        "_tags",
         "_terms",
+        "generation",
     )
 
     # Set where an answer will be stored if its body is whole.
@@ -83,33 +101,19 @@ class Filling:
     _status: str
     _fields: Fields
     _declared: int | None
-    _chunks: list[bytes]
-    _size: int
+    _copy: Copy
+    _tags: tuple[str, ...]
 
-    def __init__(
-        self,
-        terms: Terms,
-        key: Key,
-        generation: str,
-        found: Found | None,
-        environ: WSGIEnvironment,
-        now: float,
-        reason: str,
-        hidden: dict[str, object] | None,
-        cache: Cache,
-    ) -> None:
-        self._cache = cache
+    def __init__(self, terms: Terms, look: Look, generation: str, flight: Flight | None, cache: Cache) -> None:
         self._terms = terms
-        self._key = key
-        self._generation = generation
-        self._found = found
-        self._environ = environ
-        self._original = environ.copy()  # inner layers may change what they pass on, and Vary means what came here
+        self._look = look
+        self.generation = generation
+        self._flight = flight
+        self._cache = cache
+        self._environ = look.environ
+        self._original = look.environ.copy()  # inner layers may change what they pass on, and Vary means what came here
         self._replaced = False
         self._let_go = False
-        self._asked_at = now
-        self._reason = reason
-        self._hidden = hidden
         self._said: Said | None = None  # of an answer that will be stored if its body is whole
 
     @property
@@ -118,11 +122,14 @@ class Filling:
         return self._with_cookie or self._authorized
 
     @property
+    def _with_cookie(self) -> bool:
+        return bool(self._original.get("HTTP_COOKIE"))
+
+    @property
     def _authorized(self) -> bool:
-        # Some gateways remove Authorization when they have checked it, and an inner layer may have done so by now.
-        return "HTTP_AUTHORIZATION" in self._original or any(
-            environ.get(name) for environ in (self._original, self._environ) for name in ("REMOTE_USER", "AUTH_TYPE")
-        )
+        # An inner layer may have removed it when it was checked.
+        policy = self._terms.policy
+        return is_authorized(self._original, policy) or is_authorized(self._environ, policy)
 
     def put_conditions(self, conditions: dict[str, str]) -> None:
         """Ask the application with these conditions in the place of the client's."""
@@ -131,10 +138,13 @@ class Filling:
             self._environ.pop(name, None)
         self._environ.update(conditions)
 
+    def land(self, landing: Landing, seconds: float = PASSED_FOR) -> None:
+        """Tell those who wait for this answer; that it may not be stored is remembered for so many seconds."""
+        if self._flight is not None:
+            self._flight.land(landing, seconds)
+
     def restore_conditions(self) -> None:
-        """Put the client's conditions back, and what was hidden."""
-        if self._hidden is not None:
-            self._environ.update(self._hidden)
+        """Put the client's conditions back."""
         if self._replaced:
             self._replaced = False
             for name in _CONDITIONS:
@@ -147,107 +157,143 @@ class Filling:
 
         A head that replaces one decides anew, as long as the answer was not let go.
         """
-        self._said = None if self._let_go else self._storable(response)
-        found = self._found
-        if self._said is None and found is not None and response.code not in FAILURES:
-            self._terms.shelf.remove(found)  # what was stored is not what the application says now
-        label = self._terms.label
-        if label is not None:
-            stored = "" if self._said is None else "; stored"
-            response.headers.append(("Cache-Status", f"{label}; fwd={self._reason}{stored}"))
-        if self._said is not None or self._replaced or self._hidden is not None:  # replaced conditions wait for the end
+        terms, look, found = self._terms, self._look, self._look.found
+        reason: str | None = None
+        if self._let_go:
+            self._said = None
+        else:
+            self._said, reason = self._judge(response)
+        if self._said is None:
+            if found is not None and response.code not in FAILURES and response.code != "304":
+                terms.shelf.remove(found)  # what was stored is not what the application says now
+            self.land(PASSED, 0 if response.code in FAILURES else PASSED_FOR)
+        elif not is_ever_fresh(self._said):
+            self.land(PASSED)  # who waits for it would have to ask the application all the same
+        response.headers = without(response.headers, terms.policy.stripped)
+        if terms.status is not None:
+            response.headers.append(terms.status.forwarded(look.reason, stored=self._said is not None, detail=reason))
+        if self._said is not None or self._replaced:  # replaced conditions wait for the end
             return None
         self._let_go = True
         return UNWATCHED
 
-    def _storable(self, response: Response) -> Said | None:
+    def _judge(self, response: Response) -> tuple[Said | None, str | None]:
+        """What the answer says of its storing, where it will be stored if its body is whole; else why it is not."""
+        terms = self._terms
         status, fields = response.status, response.headers
-        if is_private(self._environ) or not is_worth_reading(fields, DEFAULT):
-            return None
-        declared = declared_length(fields)
-        if declared is not None and not 0 <= declared <= self._terms.max_object:
-            return None
-        now = self._terms.clock()
+        if is_private(self._environ):
+            return None, "session"
+        if not is_worth_reading(fields, terms.policy):
+            return None, "no-freshness"
+        if self._look.key.ranged and status[:3] not in ("200", "206"):
+            return None, "range"  # it may be about the range alone
+        now = terms.clock()
         said = self._read(status[:3], fields, now)
-        if self._refusal(status[:3], said) is not None:
-            return None
+        reason = self._reason_against(status[:3], said)
+        if reason is not None:
+            return None, reason
+        declared = declared_length(fields)
+        if declared is not None and not 0 <= declared <= terms.max_object:
+            return None, "too-large" if declared > 0 else "unreadable"
+        tags = tags_of(fields)
+        if tags is None:
+            return None, "tags"
         stored = kept(fields, now, said.private_fields)
         if stored is None or not is_one_line(status):
-            return None
+            return None, "unreadable"
         self._received_at = now
         self._status = status
         self._fields = stored
         self._declared = declared
-        self._chunks = []
-        self._size = 0
+        self._tags = tags
+        self._copy = Copy(terms.buffers, terms.max_object if declared is None else declared)
+        return said, None
+
+    def _read(self, code: str, fields: Fields, now: float) -> Said:
+        """What an answer to this request says of its storing."""
+        policy = self._terms.policy
+        said = Said(code, fields, self._look.now, now, policy)
+        if not may_guess(authorized=self._authorized, with_cookie=self._with_cookie, policy=policy):
+            said.guessed = 0
         return said
+
+    def _reason_against(self, code: str, said: Said) -> str | None:
+        """Why an answer that says this to this request is not stored."""
+        policy = self._terms.policy
+        return refusal(code, said, authorized=self._authorized, with_cookie=self._with_cookie, policy=policy)
 
     def watch(self, chunk: bytes) -> None:
         """Copy what passes, as long as it will be stored."""
-        if self._said is None:
-            return
-        self._size += len(chunk)
-        if self._size > (self._terms.max_object if self._declared is None else self._declared):
+        if self._said is not None and not self._copy.add(chunk):
             self._said = None
-            self._chunks = []
-        else:
-            self._chunks.append(bytes(chunk))
+            self.land(PASSED)
 
     def end(self, ending: Ending) -> None:
         """Store the answer if all of it has passed, and if nobody looked into a session on the way."""
         self.restore_conditions()
-        said = self._said
-        if said is None or not ending.completed or ending.error is not None or ending.by_descriptor:
-            return
-        if self._declared not in (None, self._size) or is_private(self._environ):
-            return
-        if self._size and self._status[:3] == "204":
-            return  # a body that no client gets
-        now = self._terms.clock()
-        body = b"".join(self._chunks)  # a single chunk is handed on as it is
-        until = int(now + said.useful_for(self._status[:3])) + DAY
-        if self._declared is None and self._status[:3] != "204":
-            self._fields.append(("Content-Length", str(self._size)))
-        stored_body = StoredBody(new_name(), self._size, checksum(body), until)
-        head = Head(self._generation, self._status, self._fields, said, self._received_at, stored_body)
-        self._keep(said, head, body, now)
+        said, self._said = self._said, None
+        outcome: Landing = FAILED
+        try:
+            if said is not None and ending.completed and ending.error is None:
+                outcome = STORED if self._commit(said, ending) else PASSED
+        finally:
+            if said is not None:
+                self._copy.drop()
+            self.land(outcome)
 
-    def update(self, found: Found, body: bytes, fields: Fields, now: float) -> tuple[Head, bool]:
-        """The stored head after a 304 with these fields, and whether it is stored so (RFC 9111, section 4.3.4)."""
+    def _commit(self, said: Said, ending: Ending) -> bool:
+        """Whether the answer, of which all has passed, was stored."""
+        size = self._copy.size
+        if ending.by_descriptor or self._declared not in (None, size) or is_private(self._environ):
+            return False
+        code = self._status[:3]
+        if size and code == "204":
+            return False  # a body that no client gets
+        now = self._terms.clock()
+        body = self._copy.body()
+        if said.framed and body.endswith(_END_OF_CHUNKS):
+            return False
+        until = int(now + said.useful_for(code)) + DAY
+        if self._declared is None and code != "204":
+            self._fields.append(("Content-Length", str(size)))
+        stored_body = StoredBody(new_name(), size, checksum(body), until)
+        head = Head(self.generation, self._status, self._fields, said, self._received_at, stored_body)
+        return self._keep(said, head, body, now)
+
+    def update(self, found: Found, body: bytes, fields: Fields) -> tuple[Head, bool]:
+        """The stored head after an answer with these fields confirmed it, and whether it is stored so.
+
+        That is a 304 (RFC 9111, section 4.3.4), or a 200 to HEAD (section 4.3.5).
+        """
         head = found.head
-        status = head.status[:3]
+        now = self._terms.clock()
+        code = head.status[:3]
         merged = updated(head.fields, fields, now)
-        said = self._read(status, merged, now)
+        said = self._read(code, merged, now)
         stored = kept(merged, now, said.private_fields)
-        until = int(now + said.useful_for(status))
+        until = int(now + said.useful_for(code))
         stored_body = head.body if until <= head.body.until else head.body.kept_until(until + DAY)
         sent = [pair for pair in merged if pair[0].lower() != "age"] if stored is None else stored
         fresh = Head(head.generation, head.status, sent, said, now, stored_body)
-        if said.forbidden:
+        reason = self._reason_against(code, said)
+        if reason in FORBIDDING:
             self._terms.shelf.remove(found)
+        tags = tags_of(merged)
+        if stored is None or tags is None or reason is not None or is_private(self._environ):
             return fresh, False
-        if stored is None or self._refusal(status, said) is not None or is_private(self._environ):
-            return fresh, False
-        self._keep(said, fresh, None if stored_body is head.body else body, now)
-        return fresh, True
+        self._tags = tags
+        return fresh, self._keep(said, fresh, None if stored_body is head.body else body, now)
 
-    def _read(self, status: str, fields: Fields, now: float) -> Said:
-        said = Said(status, fields, self._asked_at, now, DEFAULT)
-        if not may_guess(authorized=self._authorized, with_cookie=self._with_cookie, policy=DEFAULT):
-            said.guessed = 0
-        return said
-
-    def _refusal(self, status: str, said: Said) -> str | None:
-        return refusal(status, said, authorized=self._authorized, with_cookie=self._with_cookie, policy=DEFAULT)
-
-    @property
-    def _with_cookie(self) -> bool:
-        return bool(self._original.get("HTTP_COOKIE"))
-
-    def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> None:
+    def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> bool:
         assert said.selecting is not None
-        ttl = said.useful_for(head.status[:3])
-        tags = (*(tags_of(head.fields) or ()), *self._cache.tags)
-        self._terms.shelf.keep(
-            self._original, self._key, said.selecting, head, body, ttl, now, tags=tags, asked_at=self._asked_at
+        return self._terms.shelf.keep(
+            self._original,
+            self._look.key,
+            said.selecting,
+            head,
+            body,
+            said.useful_for(head.status[:3]),
+            now,
+            tags=(*self._tags, *self._cache.tags),
+            asked_at=self._look.now,
         )

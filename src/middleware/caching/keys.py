@@ -26,7 +26,6 @@ __all__ = [
     "canonical_host",
     "digest",
     "framed",
-    "is_private",
     "record_address",
     "urls_meant",
 ]
@@ -86,7 +85,8 @@ _NO_TARGET = Key("", "", canonical=False, bypass="target")
 class Keys:
     """Finds the keys of requests as `options` say. Made once a layer.
 
-    `guard_unkeyed`: whether the fields of `UNKEYED` are looked for, beside those that `options` name.
+    `guard_unkeyed`: whether the fields of `UNKEYED` are looked for, beside those that `options` name. `keyed`: the
+    request fields, lower case, that are part of every key.
     """
 
     __slots__ = (
@@ -101,6 +101,7 @@ class Keys:
         "_notable",
         "_qualified",
         "_stripped",
+        "keyed",
         "variant",
     )
 
@@ -108,6 +109,7 @@ class Keys:
         modes = {**(UNKEYED if guard_unkeyed else {}), **options.unkeyed}
         places = {name: environ_key(name) for name in modes}
         self._keyed = tuple(places[name] for name, mode in modes.items() if mode == "key")
+        self.keyed = tuple(name for name, mode in modes.items() if mode == "key")
         self._stripped = tuple(places[name] for name, mode in modes.items() if mode == "strip")
         self._bypassing = {
             **_ALWAYS_BYPASSING,
@@ -298,21 +300,6 @@ def _gathered(environ: WSGIEnvironment) -> tuple[object, object, object, str, st
         get("PATH_INFO") or "",
         get("QUERY_STRING") or "",
     )
-
-
-def is_private(environ: WSGIEnvironment) -> bool:
-    """Whether this request's session or cookies were looked at, or its user is known: then the answer is one user's.
-
-    Asked when a request arrives, when the head passes and when the body has ended, since layers outside and inside the
-    cache do so at any time.
-    """
-    if environ.get("middleware.identity") is not None:
-        return True
-    session = environ.get("middleware.session")
-    if session is not None and getattr(session, "accessed", True):
-        return True
-    cookies = environ.get("middleware.cookies")
-    return cookies is not None and bool(getattr(cookies, "accessed", True))
 
 
 def _origin_form(target: str, scheme: str, host: str) -> str | None:

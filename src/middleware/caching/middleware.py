@@ -1,45 +1,59 @@
-"""A shared HTTP cache round an application (RFC 9111)."""
+"""A shared HTTP cache round an application (RFC 9111): its options, and the way of a request."""
 
 from __future__ import annotations
 
 from time import time
 
-from middleware.caching.filling import Filling, Terms
-from middleware.caching.handle import Cache
+from middleware.caching.asked import NOTHING, asked_of
+from middleware.caching.buffers import Buffers
+from middleware.caching.changing import SAFE, Change
+from middleware.caching.fetching import Fetching
+from middleware.caching.filling import Terms
+from middleware.caching.flights import Flights
+from middleware.caching.freshness import REVALIDATE_LATER, VALIDATE
 from middleware.caching.key_options import CacheKeys
-from middleware.caching.keys import Keys, is_private
+from middleware.caching.keys import Keys
+from middleware.caching.look import Look, use_of
+from middleware.caching.policy import CachePolicy
+from middleware.caching.privacy import is_private
+from middleware.caching.purging import purge
+from middleware.caching.refreshing import Refreshing
 from middleware.caching.shelf import Shelf
+from middleware.caching.status import CacheStatus
 from middleware.errors import ConfigurationError
-from middleware.headers import etag_matches, quoted
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.entry import Head, Record
     from middleware.caching.keys import Key
     from middleware.caching.shelf import Found
+    from middleware.events import Listener
     from middleware.stores.base import Store
-    from middleware.wsgi import Ending
 
-# Methods that change nothing: an answer to any other invalidates what is stored (RFC 9111, section 4.4).
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"))
-_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~:/")
+_POLICIES = {"default": CachePolicy(), "conformance": CachePolicy.CONFORMANCE}
+_IN_FLIGHT = 16  # bodies of the largest size that may be copied at the same time
 
 
 class CacheMiddleware:
     """Answers from a store what the wrapped application said may be reused, and stores that on its way out.
 
-    A shared cache as RFC 9111 has it: one stored answer goes to many clients, so nothing is stored that an application
-    did not declare to be fresh (Cache-Control `max-age` or `s-maxage`, or Expires) or able to be validated (ETag,
-    Last-Modified), and nothing private.
+    A shared cache as RFC 9111 has it: one stored answer goes to many clients, so nothing private is stored.
 
     store: where answers are kept, any `Store`; one of its own, since a bounded store lets the oldest entries go.
-    keys: which requests mean the same answer, where that is not for HTTP alone to say; see `CacheKeys`.
-    max_object: bytes of the largest body that is stored. A body is copied up to this size while it passes.
+    policy: what may be stored and reused; `"default"` is safe, `"conformance"` uses all that the RFCs permit, and a
+        `CachePolicy` is anything between.
+    keys: what makes two requests the same, beyond scheme, host and target.
+    max_object: bytes of the largest body that is stored. A body is copied up to this size while it passes; all that
+        pass at one time take at most sixteen times as much.
+    flight_timeout: seconds for which a request waits for the answer to another that asked for the same.
+    max_waiters: how many requests wait for one answer; others ask the application themselves.
+    purge_by: says of a PURGE request's environ whether it may purge; None leaves PURGE to the application.
     name: what the cache calls itself in Cache-Status (RFC 9211); None sends no such field.
+    on_event: is told of `store_failed`, `store_recovered`, `stale_on_failure` and `refresh_failed`.
     clock: seconds since 1970.
 
     Raises ConfigurationError for an option that is wrong.
@@ -50,211 +64,114 @@ class CacheMiddleware:
         app: WSGIApplication,
         *,
         store: Store,
-        keys: CacheKeys = CacheKeys(),  # noqa: B008 - a frozen value
+        policy: CachePolicy | Literal["default", "conformance"] = "default",
+        keys: CacheKeys | None = None,
         max_object: int = 4 << 20,
+        flight_timeout: float = 5.0,
+        max_waiters: int = 100,
+        purge_by: Callable[[WSGIEnvironment], bool] | None = None,
         name: str | None = "wsgi-middleware",
+        on_event: Listener | None = None,
         clock: Callable[[], float] = time,
     ) -> None:
         for verb in ("get", "set", "add", "swap", "delete"):
             if not callable(getattr(store, verb, None)):
                 raise ConfigurationError(f"store= has no {verb}(): pass a store, such as MemoryStore()")
-        if not isinstance(keys, CacheKeys):
-            raise ConfigurationError(f"keys= is CacheKeys(...), not {keys!r}")
         if type(max_object) is not int or max_object < 1:
             raise ConfigurationError(f"max_object= is a number of bytes above 0, not {max_object!r}")
+        if purge_by is not None and not callable(purge_by):
+            raise ConfigurationError(f"purge_by= is a function of a request's environ, or None, not {purge_by!r}")
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError(f"on_event= is a function of an Event, or None, not {on_event!r}")
+        policy = _policy(policy)
+        keys = CacheKeys() if keys is None else keys
+        if not isinstance(keys, CacheKeys):
+            raise ConfigurationError(f"keys= is a CacheKeys, not {keys!r}")
         self.app = app
-        self._keys = Keys(keys)
-        self._shelf = Shelf(store, self._keys, clock=clock)
+        self._keys = Keys(keys, guard_unkeyed=policy.guard_unkeyed)
+        self._shelf = shelf = Shelf(store, self._keys, policy, on_event=on_event, clock=clock)
+        self._terms = Terms(
+            shelf,
+            policy=policy,
+            clock=clock,
+            max_object=max_object,
+            buffers=Buffers(_IN_FLIGHT * max_object),
+            status=None if name is None else CacheStatus(name),
+        )
+        flights = Flights(shelf.shared_store, timeout=flight_timeout, max_waiters=max_waiters)
+        self._fetching = Fetching(app, self._terms, self._keys, flights, Refreshing(), on_event)
         self._clock = clock
-        self._label = None if name is None else _item(name)
-        self._terms = Terms(self._shelf, clock, max_object, self._label)
-        self._hit = f"{self._label}; hit; ttl="
+        self._policy = policy
+        self._purge_by = purge_by
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method = environ.get("REQUEST_METHOD")
-        if method != "GET" and method != "HEAD":
-            return self._pass_other_method(environ, start_response)
         key = self._keys.key_of(environ)
-        if key.bypass or key.ranged or is_private(environ):
-            return self._pass_on(key, environ, start_response, "bypass")
+        if method != "GET" and method != "HEAD":
+            return self._answer_other_method(key, environ, start_response)
+        if key.bypass or is_private(environ):
+            return self._fetching.pass_on(key, environ, start_response, "bypass", key.bypass or "session")
         now = self._clock()
         record, found = self._shelf.find(environ, key, now)
-        if found is not None and not found.soft and now < found.head.stale_at:
-            answer = self._answer(found, environ, start_response, now)
+        asked = NOTHING
+        if "HTTP_CACHE_CONTROL" in environ or "HTTP_PRAGMA" in environ:
+            asked = asked_of(environ, self._policy)
+        look = Look(environ, key, asked, record, found, now)
+        if found is not None:
+            answer = self._answer(found, look, start_response)
             if answer is not None:
                 return answer
-            found = None
-        if method == "HEAD":
-            return self._pass_on(key, environ, start_response, _reason(record, found))
-        return self._fetch(key, record, found, environ, start_response, now)
+        if asked.only_if_cached:
+            return self._refuse(environ, start_response)
+        return self._fetch(look, start_response)
 
-    def _answer(
-        self, found: Found, environ: WSGIEnvironment, start_response: StartResponse, now: float
-    ) -> Iterable[bytes] | None:
-        """Answer from the store; None where the body is gone."""
-        head = found.head
-        age = int(head.age(now))
-        chunks: list[bytes] = []
-        given, since = environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
-        if (given is not None or since is not None) and head.satisfies(given, since, now):
-            status, fields = "304 Not Modified", head.not_modified_fields.copy()
-        elif environ["REQUEST_METHOD"] == "HEAD":
-            status, fields = head.status, head.hit_fields.copy()
-        else:
-            body = self._shelf.body(found)
-            if body is None:
-                return None
-            status, fields, chunks = head.status, head.hit_fields.copy(), [body]
-        fields.append(("Age", str(age)))
-        if self._label is not None:
-            fields.append(("Cache-Status", f"{self._hit}{head.lifetime - age}"))
-        start_response(status, fields)
-        return chunks
+    def _answer(self, found: Found, look: Look, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Answer from the store, where what was found there will do."""
+        use = use_of(found, look, self._policy)
+        if use is VALIDATE:
+            return None
+        if use is REVALIDATE_LATER:
+            return self._fetching.refresh_later(look, start_response)
+        status = self._terms.status
+        field = None if status is None else status.hit(found.head.ttl(look.now))
+        return self._fetching.answer(found, look, start_response, field)
 
-    def _pass_on(
-        self, key: Key, environ: WSGIEnvironment, start_response: StartResponse, reason: str
+    def _fetch(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer from the application, which does not see what no answer may depend on."""
+        environ = look.environ
+        fetching, keys = self._fetching, self._keys
+        fetch = fetching.fetch if environ["REQUEST_METHOD"] == "GET" else fetching.fetch_head
+        hidden = keys.hide(environ)
+        if hidden is None:
+            return fetch(look, start_response)
+        return forward(
+            lambda _, start_response: fetch(look, start_response),
+            environ,
+            start_response,
+            end=lambda _: keys.restore(environ, hidden),
+        )
+
+    def _answer_other_method(
+        self, key: Key, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Leave the answer to the application, and keep nothing of it."""
-        environ["middleware.cache"] = Cache(self._shelf, key)
-        if self._label is None:
-            return self.app(environ, start_response)
-        field = ("Cache-Status", f"{self._label}; fwd={reason}")
-        return forward(self.app, environ, start_response, lambda response: response.headers.append(field))
+        method = environ.get("REQUEST_METHOD")
+        if method == "PURGE" and self._purge_by is not None:
+            return purge(self._shelf, key, self._purge_by, environ)(environ, start_response)
+        if not key.url or method in SAFE:
+            return self._fetching.pass_on(key, environ, start_response, "method")
+        return Change(self._terms, key, environ).pass_on(self.app, start_response)
 
-    def _pass_other_method(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Leave the answer to the application; one that succeeds in changing something invalidates what is stored."""
-        key = self._keys.key_of(environ)
-        if not key.url or environ.get("REQUEST_METHOD") in _SAFE:
-            return self._pass_on(key, environ, start_response, "method")
-        environ["middleware.cache"] = Cache(self._shelf, key)
-        shelf = self._shelf
-        changed: set[str] = set()
-
-        def amend(response: Response) -> None:
-            changed.clear()
-            if response.code[:1] in ("2", "3"):
-                changed.update(_changed_by(response, key.url, self._keys))
-                shelf.invalidate(changed)
-            if self._label is not None:
-                response.add("Cache-Status", f"{self._label}; fwd=method")
-
-        def end(_: Ending) -> None:
-            # Again: the application may have made its change after the head, and others have read before it.
-            shelf.invalidate(changed)
-
-        return forward(self.app, environ, start_response, amend, end=end)
-
-    def _fetch(
-        self,
-        key: Key,
-        record: Record | None,
-        found: Found | None,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        now: float,
-    ) -> Iterable[bytes]:
-        """Ask the application, with the stored validators where there are some, and store its answer if it may be."""
-        shelf = self._shelf
-        reason = _reason(record, found)
-        asked = environ.get("HTTP_CACHE_CONTROL")
-        if not key.canonical or (asked is not None and "no-store" in asked.lower()):
-            return self._pass_on(key, environ, start_response, reason)
-        if record is None:
-            shelf.tell_if_alone(environ)
-            record = shelf.record_for(key, now)
-            if record is None:
-                return self._pass_on(key, environ, start_response, reason)
-        hidden = self._keys.hide(environ)
-        cache = environ["middleware.cache"] = Cache(shelf, key)
-        filling = Filling(self._terms, key, record.generation, found, environ, now, reason, hidden, cache)
-        if found is not None and found.head.can_be_validated and (found.head.explicit or not filling.personal):
-            body = shelf.body(found)
-            if body is not None:
-                return self._validate(found, body, filling, environ, start_response)
-        return forward(self.app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-
-    def _validate(
-        self,
-        found: Found,
-        body: bytes,
-        filling: Filling,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        """Ask the application whether a stored answer still holds (RFC 9111, section 4.3)."""
-        head = found.head
-        own = {}
-        if head.etag is not None:
-            own["HTTP_IF_NONE_MATCH"] = head.etag
-        if head.last_modified is not None:
-            own["HTTP_IF_MODIFIED_SINCE"] = head.last_modified
-        filling.put_conditions(own)
-        try:
-            taken = Response.from_app(self.app, environ)
-            if taken.code == "304":
-                taken.close()
-        except BaseException:
-            filling.restore_conditions()
-            raise
-        if taken.code != "304":
-            return forward(taken, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-        now = self._clock()
-        etag = taken.get("ETag")
-        if etag is not None and head.etag is not None and not etag_matches(head.etag, etag):
-            filling.put_conditions({})  # what the application says has not changed is not what is stored
-            return forward(self.app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-        filling.restore_conditions()
-        fresh, stored = filling.update(found, body, taken.headers, now)
-        return self._answer_validated(fresh, stored, body, environ, start_response, now)
-
-    def _answer_validated(
-        self,
-        head: Head,
-        stored: bool,
-        body: bytes,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        now: float,
-    ) -> Iterable[bytes]:
-        matches = head.satisfies(environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE"), now)
-        status = "304 Not Modified" if matches else head.status
-        fields = (head.not_modified_fields if matches else head.fields).copy()
-        fields.append(("Age", str(int(head.age(now)))))
-        if self._label is not None:
-            kept_too = "; stored" if stored else ""
-            fields.append(("Cache-Status", f"{self._label}; fwd=stale; fwd-status=304{kept_too}"))
-        start_response(status, fields)
-        return [] if matches else [body]
+    def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request that only wants what is stored, where nothing is (RFC 9111, section 5.2.1.7)."""
+        fields = [("Content-Type", "text/plain"), ("Cache-Control", "no-store")]
+        if self._terms.status is not None:
+            fields.append(self._terms.status.refused("only-if-cached"))
+        return Response("504 Gateway Timeout", fields, [b"not in the cache\n"])(environ, start_response)
 
 
-def _reason(record: Record | None, found: Found | None) -> str:
-    """Why the application is asked, in the words of RFC 9211, section 2.2."""
-    if found is not None:
-        return "stale"
-    return "vary-miss" if record is not None and any(record.selections) else "uri-miss"
-
-
-def _changed_by(response: Response, url: str, keys: Keys) -> set[str]:
-    """The URLs that the answer to an unsafe request invalidates: its own, and on the same origin those it names."""
-    changed = {url}
-    origin = _origin(url)
-    for name in ("Location", "Content-Location"):
-        for value in response.get_all(name):
-            try:
-                changed.update(other for other in keys.urls_meant(value.strip(), url) if _origin(other) == origin)
-            except ValueError:  # no URL, or none of the web
-                continue
-    return changed
-
-
-def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
-
-
-def _item(name: str) -> str:
-    """A name as a Token or a String of Structured Fields (RFC 9651, sections 3.3.3 and 3.3.4)."""
-    if not name or not name.isascii() or not name.isprintable():
-        raise ConfigurationError(f"name= is printable ASCII text, or None for no Cache-Status, not {name!r}")
-    if _TOKEN.issuperset(name) and (name[0].isalpha() or name[0] == "*"):
-        return name
-    return quoted(name)
+def _policy(policy: CachePolicy | str) -> CachePolicy:
+    if isinstance(policy, CachePolicy):
+        return policy
+    if policy not in _POLICIES:
+        raise ConfigurationError(f'policy= is "default", "conformance" or a CachePolicy, not {policy!r}')
+    return _POLICIES[policy]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.caching.tags import TAG_FIELDS
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -18,9 +19,11 @@ _SWITCHES = (
     "guard_unkeyed",
     "honour_reload",
     "only_if_cached",
+    "strip_tags",
     "strip_targeted",
 )
 _FIELDS = ("heuristic", "store_set_cookie", "stale_on_failure", "targeted", *_SWITCHES)
+_TAG_FIELDS = tuple(name.lower() for name in TAG_FIELDS)
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 
 
@@ -41,14 +44,14 @@ class CachePolicy:
     `only_if_cached` (True): a client's `only-if-cached` does. `stale_on_failure` (600.0): seconds past its lifetime in
     which an answer may be sent where the application fails. `targeted`: the fields of RFC 9213 that replace
     Cache-Control and Expires here, the first that is there counting; `strip_targeted` (False): remove them from what
-    clients get.
+    clients get; `strip_tags` (False): likewise Cache-Tag and Surrogate-Key.
 
     `CachePolicy.CONFORMANCE` uses all that the RFCs permit, for measuring and for sites without users.
 
     Raises ConfigurationError for an option that is wrong.
     """
 
-    __slots__ = (*_FIELDS, "targeted_names")
+    __slots__ = (*_FIELDS, "stripped", "targeted_names")
 
     CONFORMANCE: ClassVar[CachePolicy]
 
@@ -64,9 +67,12 @@ class CachePolicy:
     only_if_cached: bool
     stale_on_failure: float
     targeted: tuple[str, ...]
+    strip_tags: bool
     strip_targeted: bool
     targeted_names: tuple[str, ...]
     """`targeted` in lower case."""
+    stripped: frozenset[str]
+    """The fields, in lower case, that no client gets."""
 
     def __init__(
         self,
@@ -83,6 +89,7 @@ class CachePolicy:
         only_if_cached: bool = True,
         stale_on_failure: float = 600.0,
         targeted: Sequence[str] = ("CDN-Cache-Control",),
+        strip_tags: bool = False,
         strip_targeted: bool = False,
     ) -> None:
         switches = (
@@ -94,6 +101,7 @@ class CachePolicy:
             guard_unkeyed,
             honour_reload,
             only_if_cached,
+            strip_tags,
             strip_targeted,
         )
         for field, switch in zip(_SWITCHES, switches, strict=True):
@@ -112,6 +120,8 @@ class CachePolicy:
         object.__setattr__(self, "store_set_cookie", store_set_cookie)
         object.__setattr__(self, "targeted", tuple(targeted))
         object.__setattr__(self, "targeted_names", names)
+        stripped = (*(names if strip_targeted else ()), *(_TAG_FIELDS if strip_tags else ()))
+        object.__setattr__(self, "stripped", frozenset(stripped))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a policy does not change ({name}): make another with replace()")

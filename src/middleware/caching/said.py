@@ -92,7 +92,7 @@ class Said:
         self.sets_cookie = "set-cookie" in lines
         self.framed = "transfer-encoding" in lines
         self.partial = "content-range" in lines
-        self.stripped = frozenset(policy.targeted_names) if policy.strip_targeted else _NO_FIELDS
+        self.stripped = policy.stripped
         vary = lines.get("vary", ())
         self.selecting = selecting(vary, lines.get("access-control-allow-origin", ()) if policy.guard_unkeyed else ())
         self.forbidden = "unreadable" if given is None else self._forbidden_by(status, vary, policy)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from middleware.caching.policy import CachePolicy
     from middleware.caching.said import Fields, Said
 
+# Reasons to give up what is stored too, when the application's 304 brings them.
+FORBIDDING = frozenset(("must-understand", "no-store", "private", "unreadable", "vary", "vary-star"))
 FAILURES = ("500", "502", "503", "504")
 
 # Fields of one connection, never of a stored answer (RFC 9111, section 3.1), and Age, which each hit computes.
@@ -64,10 +66,8 @@ def _unfit(status: str, said: Said, policy: CachePolicy) -> str | None:
     """Why it is no answer that a cache can store."""
     if not (status.isascii() and status.isdigit() and "200" <= status <= "599") or status == "304":
         return "status"
-    if said.framed:
-        return "transfer-encoding"
-    if said.partial or status == "206":
-        return None if said.partial and status == "206" and policy.store_partial else "partial"
+    if status == "206" and not (said.partial and policy.store_partial):
+        return "partial"
     return None
 
 
@@ -92,6 +92,12 @@ def _useless(status: str, said: Said, *, guess: bool) -> str | None:
         return None if guess and said.guessed > said.initial_age else "no-freshness"
     usable = said.lifetime + said.declared_staleness > said.initial_age
     return None if usable and not said.must_validate else "expired"
+
+
+def is_ever_fresh(said: Said) -> bool:
+    """Whether the answer may be sent again without asking, at least at the moment when it comes."""
+    lifetime = said.guessed if said.lifetime is None else said.lifetime
+    return lifetime > said.initial_age and not said.must_validate
 
 
 def kept(fields: Fields, now: float, private_fields: frozenset[str] = frozenset()) -> Fields | None:
@@ -132,6 +138,24 @@ def updated(stored: Fields, new: Fields, now: float) -> Fields:
         new.append(("Date", http_date(now)))
     replaced = {name.lower() for name, _ in new}
     return [(name, value) for name, value in stored if name.lower() not in replaced] + new
+
+
+def without(fields: Fields, names: frozenset[str]) -> Fields:
+    """These fields but for those of these names, which are in lower case; the same list where nothing is to go."""
+    return [(name, value) for name, value in fields if name.lower() not in names] if names else fields
+
+
+def agrees(stored: Fields, fields: Fields) -> bool:
+    """Whether a 200 to HEAD with these fields is about the answer to GET that is stored (RFC 9111, section 4.3.5)."""
+    return all(
+        given == there
+        for name in ("etag", "last-modified", "content-length")
+        if (given := _lines(name, fields)) and (there := _lines(name, stored))
+    )
+
+
+def _lines(wanted: str, fields: Fields) -> list[str]:
+    return [value.strip(" \t") for name, value in fields if name.lower() == wanted]
 
 
 def without_body(fields: Fields) -> Fields:

@@ -1,0 +1,67 @@
+"""One request that cannot be answered at once: what the cache knows of it."""
+
+from __future__ import annotations
+
+from middleware.caching.freshness import FRESH, REVALIDATE_LATER, VALIDATE, judge
+from middleware.caching.privacy import is_authorized
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.caching.asked import Asked
+    from middleware.caching.entry import Record
+    from middleware.caching.freshness import Verdict
+    from middleware.caching.keys import Key
+    from middleware.caching.policy import CachePolicy
+    from middleware.caching.shelf import Found
+
+
+class Look:
+    """A request, and what was found of its answer at the time `now`.
+
+    `asked`: the request's own directives. `record`: what is known of its URL. `found`: the stored answer that fits it,
+    which is stale, or which the request does not take. `reason`: why the application is asked, in the words of RFC
+    9211, section 2.2.
+    """
+
+    __slots__ = ("asked", "environ", "found", "key", "now", "reason", "record")
+
+    def __init__(
+        self,
+        environ: WSGIEnvironment,
+        key: Key,
+        asked: Asked,
+        record: Record | None,
+        found: Found | None,
+        now: float,
+        *,
+        is_fresh: bool = False,
+    ) -> None:
+        self.environ = environ
+        self.key = key
+        self.asked = asked
+        self.found_now(record, found, now, is_fresh=is_fresh)
+
+    def found_now(self, record: Record | None, found: Found | None, now: float, *, is_fresh: bool = False) -> None:
+        """What was found when the store was looked into, or looked into again."""
+        self.record = record
+        self.found = found
+        self.now = now
+        if found is not None:
+            self.reason = "request" if is_fresh else "stale"
+        else:
+            self.reason = "vary-miss" if record is not None and any(record.selections) else "uri-miss"
+
+
+def use_of(found: Found, look: Look, policy: CachePolicy) -> Verdict:
+    """What a stored answer is good for, to this request: FRESH, STALE, REVALIDATE_LATER or VALIDATE."""
+    head = found.head
+    use = judge(head, look.asked, look.now)
+    if use is FRESH and found.soft:
+        return REVALIDATE_LATER if head.stale_while_revalidate else VALIDATE
+    if use is FRESH and not head.explicit and not policy.guess_for_cookies:
+        environ = look.environ
+        # What was guessed for requests of nobody is not guessed for those that say who asks.
+        return VALIDATE if environ.get("HTTP_COOKIE") or is_authorized(environ, policy) else FRESH
+    return use
