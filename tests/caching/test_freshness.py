@@ -130,3 +130,98 @@ def test_a_hit_repeats_what_was_stored():
     hit = site.ask(at=30)
     assert [f"{name}: {value}" for name, value in hit.headers][:4] == fields
     assert hit.header("Warning") is None
+
+
+def modified(seconds):
+    return f"Last-Modified: {http_date(START - seconds)}"
+
+
+@pytest.mark.parametrize(("at", "hit"), [(999, True), (1001, False)])
+def test_where_nothing_is_said_a_tenth_of_the_age_is_fresh(at, hit):
+    assert stores(modified(10_000), at=at) is hit
+
+
+def test_what_was_guessed_is_validated_when_it_is_over():
+    site = Site()
+    site.answers(modified(10_000))
+    site.ask()
+    assert site.validates(at=1001)
+
+
+@pytest.mark.parametrize("code", ["203", "204", "300", "301", "308", "404", "405", "410", "414", "501"])
+def test_the_freshness_of_some_answers_is_guessed(code):
+    assert stores(modified(86400), status=f"{code} Reason")
+
+
+@pytest.mark.parametrize("code", ["201", "302", "403", "500", "599"])
+def test_that_of_others_is_not_unless_they_are_public(code):
+    assert not stores(modified(86400), status=f"{code} Reason")
+    assert stores(modified(86400), "Cache-Control: public", status=f"{code} Reason")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": {"Cookie": "a=1"}},
+        {"headers": {"Authorization": "Basic YTpi"}},
+        {"REMOTE_USER": "ada"},
+        {"AUTH_TYPE": "Basic"},
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["Cache-Control: public"]])
+def test_nothing_is_guessed_for_a_request_that_says_who_asks(request_, more):
+    assert not stores(modified(86400), *more, request=request_)
+
+
+def test_nothing_that_was_not_guessed_is_guessed_when_it_is_read_again():
+    """Also where the head comes out of the store as bytes."""
+    site = Site()
+    site.answers(modified(86400), "Cache-Control: public")
+    site.ask(headers={"Cookie": "a=1"})
+    assert site.validates(at=5)
+
+
+@pytest.mark.parametrize(
+    "line", ["Set-Cookie: a=1", "Pragma: no-cache", f"Expires: {PAST}", "Cache-Control: max-age=x"]
+)
+def test_nothing_is_guessed_for_an_answer_that_says_otherwise(line):
+    assert not stores(modified(86400), line)
+
+
+def test_the_time_to_live_of_what_was_guessed_is_whole_seconds():
+    site = Site()
+    site.answers(modified(10_005))
+    site.ask()
+    assert "; ttl=999" in site.ask(at=1).header("Cache-Status")
+
+
+@pytest.mark.parametrize(
+    ("fields", "hit"),
+    [
+        (["CDN-Cache-Control: max-age=60", "Cache-Control: no-store"], True),
+        (["CDN-Cache-Control: max-age=60", f"Expires: {PAST}"], True),
+        (["CDN-Cache-Control: max-age=60, foo;x=1", "Cache-Control: private"], True),
+        (["CDN-Cache-Control: max-age=1000000000000"], True),
+        (["CDN-Cache-Control: no-store", "Cache-Control: max-age=60"], False),
+        (["CDN-Cache-Control: private", "Cache-Control: max-age=60"], False),
+        (["CDN-Cache-Control: max-age=0", "Cache-Control: max-age=60"], False),
+        (["CDN-Cache-Control: no-cache", "Cache-Control: max-age=60"], False),
+        (["CDN-Cache-Control: max-age=1", "Cache-Control: max-age=900"], False),
+        (["CDN-Cache-Control: max-age=900, max-age=1"], False),
+        (['CDN-Cache-Control: max-age="60"', "Cache-Control: max-age=60"], False),
+        (["CDN-Cache-Control: max-age=60, ;", "Cache-Control: no-store"], False),
+        (["CDN-Cache-Control: MaX-aGe=60", "Cache-Control: no-store"], False),
+        (["CDN-Cache-Control: foo", modified(86400)], False),
+    ],
+)
+def test_a_field_that_speaks_to_this_cache_alone_counts_alone(fields, hit):
+    assert stores(*fields, at=2) is hit
+
+
+def test_a_targeted_field_passes_unchanged():
+    site = Site()
+    site.answers("CDN-Cache-Control: max-age=60;x", "Cache-Control: no-store")
+    for _ in range(2):
+        answer = site.ask()
+        assert answer.header("CDN-Cache-Control") == "max-age=60;x"
+        assert answer.header("Cache-Control") == "no-store"

@@ -1,92 +1,91 @@
-"""The rules themselves, with whatever an application may send."""
+"""The choices that the RFCs leave to a shared cache, as a value."""
 
 from __future__ import annotations
 
-from cached_site import START
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
-from middleware.caching.selecting import selecting, selecting_value
-from middleware.caching.storing import declared_length, kept, refusal, updated
+from middleware.caching import CachePolicy
+from middleware.errors import ConfigurationError
 
-awkward = st.text(st.sampled_from(list(',;="\\ \tno-storeprivatemax-age90W/*x\xa0\x0b')), max_size=40)
-text = awkward | st.text(st.characters(max_codepoint=255), max_size=40)
-names = st.sampled_from(
-    ["Cache-Control", "Expires", "Age", "Date", "Vary", "ETag", "Last-Modified", "Content-Length", "Connection", "X"]
+CHOICES = {
+    "heuristic": 0.5,
+    "guess_for_cookies": True,
+    "store_set_cookie": "public",
+    "store_private_fields": True,
+    "store_partial": True,
+    "store_post": True,
+    "user_is_authorization": False,
+    "guard_unkeyed": False,
+    "honour_reload": True,
+    "only_if_cached": False,
+    "stale_on_failure": 5,
+    "targeted": ("Site-Cache-Control",),
+    "strip_targeted": True,
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_each_choice_makes_another_policy(name):
+    default = CachePolicy()
+    other = default.replace(**{name: CHOICES[name]})
+    assert other != default
+    assert getattr(other, name) == CHOICES[name]
+    assert other.replace(**{name: getattr(default, name)}) == default
+    assert hash(other.replace(**{name: getattr(default, name)})) == hash(default)
+    assert f"{name}={CHOICES[name]!r}" in repr(other)
+
+
+def test_a_policy_can_be_read_from_what_it_shows():
+    policy = CachePolicy(**CHOICES)
+    assert eval(repr(policy)) == policy
+    assert policy != "policy"
+
+
+def test_a_policy_does_not_change():
+    policy = CachePolicy()
+    with pytest.raises(AttributeError, match=r"replace\(\)"):
+        policy.heuristic = 1
+    with pytest.raises(AttributeError, match=r"replace\(\)"):
+        del policy.heuristic
+    with pytest.raises(AttributeError):
+        policy.other = 1
+
+
+def test_the_names_of_targeted_fields_are_those_of_fields():
+    assert CachePolicy(targeted=["A-Cache-Control", "b"]).targeted_names == ("a-cache-control", "b")
+    assert CachePolicy(targeted=[]).targeted == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *[(name, wrong) for name, value in CHOICES.items() if type(value) is bool for wrong in (1, None, "yes")],
+        *[("heuristic", wrong) for wrong in (-0.1, 1.1, float("nan"), True, "0.1", None)],
+        *[("stale_on_failure", wrong) for wrong in (-1, float("inf"), float("nan"), True, "600", None)],
+        *[("store_set_cookie", wrong) for wrong in ("private", 1, None)],
+        *[("targeted", wrong) for wrong in ("CDN-Cache-Control", b"x", None, 5, [5], [""], ["a b"], ["Cache-Control"])],
+        ("targeted", ["Expires"]),
+    ],
 )
-fields = st.lists(st.tuples(names, text), max_size=8)
-statuses = st.sampled_from(["200", "204", "404", "500", "206", "304", "abc", "", "99", "600", "²00"])
+def test_a_wrong_choice_is_named(name, wrong):
+    with pytest.raises(ConfigurationError, match=f"^{name} "):
+        CachePolicy(**{name: wrong})
 
 
-def allowed(status, pairs, **asked):
-    said = Said(status, pairs, START, START, DEFAULT)
-    return refusal(status, said, policy=DEFAULT, **{"authorized": False, "with_cookie": False, **asked}) is None
+def test_an_unknown_choice_is_a_type_error():
+    with pytest.raises(TypeError):
+        CachePolicy().replace(heuristics=0)
 
 
-@given(statuses, fields, st.booleans(), st.booleans(), st.floats(0, 1e11), st.floats(0, 1e11))
-def test_no_answer_is_too_odd_to_be_judged(status, pairs, authorized, with_cookie, asked_at, received_at):
-    said = Said(status, pairs, asked_at, received_at, DEFAULT)
-    refusal(status, said, authorized=authorized, with_cookie=with_cookie, policy=DEFAULT)
-    assert said.initial_age >= 0
-    assert said.lifetime is None or 0 <= said.lifetime <= 1 << 31
-    assert said.useful_for(status) >= 1
-    kept(pairs, received_at)
-    updated(pairs, pairs, received_at)
-    declared_length(pairs)
-
-
-@given(fields, st.sampled_from(["no-store", "private"]), st.data())
-def test_no_store_and_private_are_obeyed_in_any_company(pairs, directive, data):
-    cased = "".join(data.draw(st.sampled_from([c.upper(), c])) for c in directive)
-    before, after = (
-        data.draw(st.sampled_from(["", "max-age=60,", "public, s-maxage=9 ,", ",", 'x="a,b",'])),
-        data.draw(st.sampled_from(["", ",max-age=60", "=1", '="x"', " ", "\t, public", ";", "; max-age=60", " =x"])),
+def test_the_policy_of_conformance_differs_in_what_the_table_says():
+    default, conformance = CachePolicy(), CachePolicy.CONFORMANCE
+    assert conformance == default.replace(
+        store_set_cookie=True,
+        store_private_fields=True,
+        guess_for_cookies=True,
+        guard_unkeyed=False,
+        store_partial=True,
+        store_post=True,
+        honour_reload=True,
+        user_is_authorization=False,
     )
-    position = data.draw(st.integers(0, len(pairs)))
-    pairs = [("Cache-Control", "public, max-age=60"), *pairs]
-    pairs.insert(position, ("cache-CONTROL", before + cased + after))
-    assert not allowed("200", pairs)
-
-
-@given(fields, text)
-def test_a_cookie_is_never_stored(pairs, value):
-    assert not allowed("200", [*pairs, ("Set-Cookie", value), ("Cache-Control", "public, max-age=60")])
-
-
-@given(fields)
-def test_credentials_never_make_more_storable(pairs):
-    for asked in ({"authorized": True}, {"with_cookie": True}):
-        if allowed("200", pairs, **asked):
-            assert allowed("200", pairs)
-
-
-@given(fields)
-def test_what_is_kept_can_be_sent_again(pairs):
-    stored = kept(pairs, START)
-    if stored is not None:
-        assert not any(character in name + value for name, value in stored for character in "\r\n\0")
-        assert any(name.lower() == "date" for name, _ in stored)
-
-
-@given(st.sampled_from(["accept-encoding", "x"]), st.lists(st.from_regex(r"[a-z]{1,5}", fullmatch=True)))
-def test_white_space_round_commas_counts_only_where_it_may_mean_something(name, words):
-    loose, tight = ", ".join(words), ",".join(words)
-    assert (selecting_value(name, loose) == selecting_value(name, tight)) is (name != "x" or len(words) < 2)
-
-
-@given(st.lists(text, max_size=4))
-def test_a_star_in_vary_always_counts(lines):
-    assert selecting([*lines, "*"], ()) is None
-    assert selecting(["a, *, b", *lines], ()) is None
-
-
-def test_endless_fields_take_no_endless_time():
-    """As many steps as there are characters, whatever they are; a square of that would never come back."""
-    for unit in [",", '"', '",', "a=", "no-store", ';"', "\\", '"\\']:
-        endless = unit * (1_000_000 // len(unit))
-        pairs = [(name, endless) for name in ("Cache-Control", "Vary", "Age", "Expires", "ETag", "Date", "Connection")]
-        said = Said("200", pairs, START, START, DEFAULT)
-        refusal("200", said, authorized=False, with_cookie=False, policy=DEFAULT)
-        kept(pairs, START)

@@ -43,13 +43,14 @@ class Asked:
 
 
 NOTHING = Asked()
+_RELOADS = ("max-age=0", "no-cache")  # what browsers send
 
 
 def asked_of(environ: WSGIEnvironment, policy: CachePolicy) -> Asked:
     """What this request asks."""
     control = environ.get("HTTP_CACHE_CONTROL")
     if control:
-        return _asked(control, policy)
+        return NOTHING if control in _RELOADS and not policy.honour_reload else _asked(control, policy)
     if policy.honour_reload and "HTTP_PRAGMA" in environ and "no-cache" in directives(environ["HTTP_PRAGMA"]):
         return Asked(no_cache=True)
     return NOTHING

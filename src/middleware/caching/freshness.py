@@ -54,13 +54,12 @@ def judge(head: Aging, asked: Asked, now: float) -> Verdict:
     if asked.no_cache:
         return VALIDATE
     age = head.initial_age + max(0.0, now - head.received)
+    too_old = max_age is not None and (age > max_age or not max_age)
     if now < head.stale_at:
-        if max_age is not None and (age > max_age or not max_age) and not head.immutable:
+        if too_old and not head.immutable:
             return VALIDATE
         return VALIDATE if min_fresh is not None and head.lifetime - age < min_fresh else FRESH
-    if not head.may_be_stale or min_fresh is not None:
-        return VALIDATE
-    if max_age is not None and (max_stale is None or age > max_age):
+    if not head.may_be_stale or min_fresh is not None or too_old or (max_age is not None and max_stale is None):
         return VALIDATE
     overdue = max(0.0, age - head.lifetime)
     if max_stale is not None and overdue > max_stale:

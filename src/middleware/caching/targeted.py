@@ -29,19 +29,17 @@ def targeted_directives(
             return True, None
         members = parse_dictionary(text)
         if members:
-            return True, {key: _argument(value) for key, value in members.items()}
+            return True, {key: _argument(key, value) for key, value in members.items()}
     return False, None
 
 
-def _argument(value: Member) -> str | None:
-    """A directive's argument as Cache-Control would have it, `""` for what no directive takes.
+def _argument(name: str, value: Member) -> str | None:
+    """A directive's argument as Cache-Control would have it, `""` for what that directive does not take.
 
-    A number is an Integer, never a String of digits; a switch is there or not, and `?0`, which is neither, restricts.
+    A number is an Integer, names of fields are a String; a switch is there or not, and `?0`, neither, restricts.
     """
     if value is True:
         return None
-    if type(value) is int:
-        return str(value)
-    if type(value) is str and not value.isdigit():
-        return value
-    return ""
+    if name in ("no-cache", "private"):
+        return value if type(value) is str else ""
+    return str(value) if type(value) is int else ""
