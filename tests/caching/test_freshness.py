@@ -173,6 +173,15 @@ def test_nothing_is_guessed_for_a_request_that_says_who_asks(request_, more):
     assert not stores(modified(86400), *more, request=request_)
 
 
+def test_a_request_that_says_who_asks_does_not_get_what_is_only_guessed_to_be_fresh():
+    site = Site()
+    site.answers(modified(86400))
+    site.ask()
+    for personal in ({"headers": {"Cookie": "a=1"}}, {"headers": {"Authorization": "x"}}, {"REMOTE_USER": "ada"}):
+        assert not site.is_hit(at=1, **personal)
+    assert site.is_hit(at=2)
+
+
 def test_nothing_that_was_not_guessed_is_guessed_when_it_is_read_again():
     """Also where the head comes out of the store as bytes."""
     site = Site()

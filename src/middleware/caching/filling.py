@@ -164,7 +164,7 @@ class Filling:
         else:
             self._said, reason = self._judge(response)
         if self._said is None:
-            if found is not None and response.code not in FAILURES and response.code != "304":
+            if found is not None and not self.personal and response.code not in FAILURES and response.code != "304":
                 terms.shelf.remove(found)  # what was stored is not what the application says now
             self.land(PASSED, 0 if response.code in FAILURES else PASSED_FOR)
         elif not is_ever_fresh(self._said):
