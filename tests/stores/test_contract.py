@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from middleware.stores import Clearable, MemoryStore, Purgeable, SQLiteStore, Store
-from middleware.testing.stores import ServerClockContract, SharedStoreContract, StoreContract
+from middleware.testing.stores import ReadsManyContract, ServerClockContract, SharedStoreContract, StoreContract
 
 
 class TestMemoryStore(StoreContract):
@@ -35,7 +35,7 @@ class TestMemoryStoreAsAServerHasIt(ServerClockContract, StoreContract):
         self.passed += seconds
 
 
-class TestSQLiteStore(StoreContract):
+class TestSQLiteStore(ReadsManyContract, StoreContract):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.path = tmp_path / "store.db"

@@ -6,9 +6,9 @@ import pytest
 from pymemcache import HashClient
 from servers.memcached_servers import Memcached
 
-from middleware.stores import MemcachedStore, Store, open_store
+from middleware.stores import MemcachedStore, ReadsMany, Store, open_store
 from middleware.stores.arguments import hashed
-from middleware.testing.stores import ServerClockContract, SharedStoreContract, StoreContract
+from middleware.testing.stores import ReadsManyContract, ServerClockContract, SharedStoreContract, StoreContract
 
 pytestmark = pytest.mark.slow
 
@@ -59,12 +59,12 @@ class InWholeSeconds(ServerClockContract):
             server.make_older(seconds)
 
 
-class TestMemcachedStore(OnOneServer, InWholeSeconds, StoreContract):
+class TestMemcachedStore(OnOneServer, InWholeSeconds, ReadsManyContract, StoreContract):
     def make_store(self, clock):
         return MemcachedStore(self.servers[0].client)  # which makes a client, so the store closes it
 
 
-class TestMemcachedStoreOnTwoServers(OnTwoServers, InWholeSeconds, StoreContract):
+class TestMemcachedStoreOnTwoServers(OnTwoServers, InWholeSeconds, ReadsManyContract, StoreContract):
     def make_store(self, clock):
         addresses = [server.address for server in self.servers]
         return MemcachedStore(lambda: HashClient(addresses, use_pooling=True, timeout=5, connect_timeout=5))
@@ -81,3 +81,4 @@ class TestMemcachedStoreOnTwoServersAmongProcesses(OnTwoServers, SharedStoreCont
 def test_the_store_has_the_powers_it_says(memcached):
     with MemcachedStore(memcached.client) as store:
         assert isinstance(store, Store)
+        assert isinstance(store, ReadsMany)

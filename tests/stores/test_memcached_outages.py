@@ -54,6 +54,9 @@ def test_a_server_that_is_down_has_no_stand_in(tmp_path):
                 for verb, arguments in (("get", ()), ("add", (b"new",)), ("swap", (b"a", b"b")), ("delete", ())):
                     with pytest.raises(StoreError, match=str(a.port)):
                         getattr(store, verb)(key, *arguments)
+            with pytest.raises(StoreError, match=str(a.port)):
+                store.get_many(keys)
+            assert store.get_many(sorted(kept)) == [b"value"] * len(kept)
             assert all(store.get(key) == b"value" for key in kept)
             assert len(b.names()) == len(kept)
             a.start()

@@ -209,17 +209,22 @@ def test_a_swap_works_on_after_the_server_has_forgotten_its_script(server, store
     assert store.get("key") == b"c"
 
 
+_VERBS = {"get", "mget", "set", "evalsha", "del"}
+
+
 @slow
 def test_each_verb_is_one_command(server, store):
     def commands():
         stats = server.ask("INFO", "commandstats")
-        return {name: stats[name]["calls"] for name in stats if name.split("_")[1] in {"get", "set", "evalsha", "del"}}
+        return {name: stats[name]["calls"] for name in stats if name.split("_")[1] in _VERBS}
 
     store.set("key", b"a")
     store.swap("key", b"a", b"b")
     server.ask("CONFIG", "RESETSTAT")
     assert store.get("key") == b"b"
     assert commands() == {"cmdstat_get": 1}
+    assert store.get_many(["key", "other", "key"]) == [b"b", None, b"b"]
+    assert commands() == {"cmdstat_get": 1, "cmdstat_mget": 1}
     server.ask("CONFIG", "RESETSTAT")
     assert store.swap("key", b"b", b"c")
     assert commands() == {"cmdstat_evalsha": 1, "cmdstat_get": 1, "cmdstat_set": 1}  # the script's own two among them
@@ -297,7 +302,7 @@ def test_a_wrong_password_is_told_without_it(server):
             assert "secret" not in str(caught.value)
         with RedisStore(server.client(username="shop", password="secret"), prefix="shop:") as store:
             assert store.get("key") is None
-            with pytest.raises(StoreError, match="Let its user run GET, SET"):
+            with pytest.raises(StoreError, match="Let its user run GET, MGET, SET"):
                 store.set("key", b"value")
         elsewhere = RedisStore(server.client(username="shop", password="secret"))
         with elsewhere, pytest.raises(StoreError, match="under the store's prefix"):
@@ -317,6 +322,7 @@ def test_the_rights_that_the_page_names_are_enough(server):
             assert store.add("key", b"b") is False
             assert store.swap("key", b"a", b"b", 10) is True
             assert store.get("key") == b"b"
+            assert store.get_many(["key", "other"]) == [b"b", None]
             assert store.delete("key") is True
             store.set("key", b"a")
             store.clear()

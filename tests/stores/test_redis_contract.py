@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 from servers.redis_servers import make_older
 
-from middleware.stores import Clearable, RedisStore, Store, open_store
+from middleware.stores import Clearable, ReadsMany, RedisStore, Store, open_store
 from middleware.stores.arguments import hashed
-from middleware.testing.stores import ServerClockContract, SharedStoreContract, StoreContract
+from middleware.testing.stores import ReadsManyContract, ServerClockContract, SharedStoreContract, StoreContract
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ class OnACluster:
         return partial(open_store, self.cluster.url())
 
 
-class TestRedisStore(OnOneServer, ServerClockContract, StoreContract):
+class TestRedisStore(OnOneServer, ServerClockContract, ReadsManyContract, StoreContract):
     earliest = latest = 0.01
 
     def make_store(self, clock):
@@ -51,7 +51,7 @@ class TestRedisStore(OnOneServer, ServerClockContract, StoreContract):
         make_older(self.server, seconds)
 
 
-class TestRedisStoreOnACluster(OnACluster, ServerClockContract, StoreContract):
+class TestRedisStoreOnACluster(OnACluster, ServerClockContract, ReadsManyContract, StoreContract):
     earliest = latest = 0.01
 
     def make_store(self, clock):
@@ -79,3 +79,4 @@ def test_the_store_has_the_powers_it_says(redis_server):
     with RedisStore(redis_server.client()) as store:
         assert isinstance(store, Store)
         assert isinstance(store, Clearable)
+        assert isinstance(store, ReadsMany)

@@ -197,11 +197,13 @@ def test_slots_that_move_to_another_node_lose_nothing(tmp_path):
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
         source.ask("MIGRATE", "127.0.0.1", target.port, name, 0, 5000)
         assert store.get("key") == b"b"  # by ASK
+        assert store.get_many(["other", "key"]) == [None, b"b"]
         assert store.swap("key", b"b", b"c")  # and the script is not there yet
         for node in (target, source):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
         assert store.swap("key", b"c", b"d")  # by MOVED
         assert store.get("key") == b"d"
+        assert store.get_many(["key", "other"]) == [b"d", None]
         assert store.delete("key") is True
 
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import create_engine
 from stores.sql_kit import DRIVERS
 
-from middleware.stores import Clearable, Purgeable, SQLStore, Store, open_store
-from middleware.testing.stores import SharedStoreContract, StoreContract
+from middleware.stores import Clearable, Purgeable, ReadsMany, SQLStore, Store, open_store
+from middleware.testing.stores import ReadsManyContract, SharedStoreContract, StoreContract
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def engines():
         each.dispose()
 
 
-class OnAServer(StoreContract):
+class OnAServer(ReadsManyContract, StoreContract):
     """One table; a prefix for each store."""
 
     kind = "postgresql"
@@ -88,7 +88,7 @@ class TestMariaDBThatCountsChangedRows(OnAServer):
         self.engine = engines(self.url, creator=mariadb.connect)
 
 
-class TestSQLite(StoreContract):
+class TestSQLite(ReadsManyContract, StoreContract):
     @pytest.fixture(autouse=True)
     def _engine(self, tmp_path, engines):
         self.engine = engines(f"sqlite:///{tmp_path / 'sql.db'}")
@@ -102,3 +102,4 @@ def test_it_has_the_powers_it_says(tmp_path):
     assert isinstance(store, Store)
     assert isinstance(store, Clearable)
     assert isinstance(store, Purgeable)
+    assert isinstance(store, ReadsMany)

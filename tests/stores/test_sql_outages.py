@@ -92,6 +92,8 @@ def test_a_restart_that_nobody_saw_is_no_error_for_a_reader(database):
     store.set("key", b"value")
     restart(database.server)
     assert store.get("key") == b"value"
+    restart(database.server)
+    assert store.get_many(["key", "other"]) == [b"value", None]
 
 
 @pytest.mark.usefixtures("always_asleep")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from middleware.stores.base import Clearable, Purgeable, Store
+    from middleware.stores.base import Clearable, Purgeable, ReadsMany, Store
     from middleware.stores.memcached import MemcachedStore
     from middleware.stores.memory import MemoryStore
     from middleware.stores.redis import RedisStore
@@ -20,6 +20,7 @@ __all__ = [
     "MemcachedStore",
     "MemoryStore",
     "Purgeable",
+    "ReadsMany",
     "RedisStore",
     "SQLStore",
     "SQLiteStore",
@@ -32,6 +33,7 @@ _HOMES = {
     "MemcachedStore": "memcached",
     "MemoryStore": "memory",
     "Purgeable": "base",
+    "ReadsMany": "base",
     "RedisStore": "redis",
     "SQLStore": "sql",
     "SQLiteStore": "sqlite",

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 @runtime_checkable
 class Store(Protocol):
@@ -41,6 +45,18 @@ class Store(Protocol):
 
     def delete(self, key: str) -> bool:
         """True where something was deleted, False where there was nothing, or only what had expired."""
+        ...
+
+
+@runtime_checkable
+class ReadsMany(Protocol):
+    """A store that reads several values for little more than one costs."""
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order of their keys, each as `get` would give it; keys may repeat, and there may be none.
+
+        Not all at one moment: each was there at some moment of the call.
+        """
         ...
 
 

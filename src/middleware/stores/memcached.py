@@ -15,7 +15,7 @@ from middleware.stores.memcached_server import servers_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Any, Self
 
@@ -69,6 +69,12 @@ class MemcachedStore:
         """The value, or None where there is none, it has expired or was evicted."""
         value: bytes | None = self._servers.ask(self._prefix + hashed(key), "get")
         return value
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order of their keys: one command for each server that has some of them."""
+        names = [self._prefix + hashed(key) for key in keys]
+        values = self._servers.read(names)
+        return [values.get(name) for name in names]
 
     def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Keep `value`, whatever was there."""

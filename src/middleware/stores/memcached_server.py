@@ -13,6 +13,7 @@ from middleware.stores.forks import Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 _WRITES = {"set", "add", "replace", "cas", "delete"}
@@ -70,22 +71,40 @@ class Servers:
         """What pymemcache makes of the answer: None or (None, None), True or False."""
         options = {"noreply": False} if verb in _WRITES else {}
         with self._gate:
-            if self._closed:
-                raise StoreError(f"this MemcachedStore is closed: {self.place}")
-            pooled: Any = self._client if self._single else self._client.clients[self._named(name)]
-            pool = pooled.client_pool
-            connection = None
-            try:
-                connection = _fresh(pool)
-                answer = getattr(connection, verb)(name, *arguments, **options)
-            except BaseException as error:
-                if connection is not None:
-                    pool.destroy(connection)
-                if isinstance(error, self._errors):
-                    raise _explained(error, f"memcached at {_address(pooled.server)}") from _shown(error)
-                raise
-            pool.release(connection)
-            return answer
+            return self._ask(self._server_of(name), verb, name, *arguments, **options)
+
+    def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        """The values of these keys, where there are some: a command for each server."""
+        values: dict[str, bytes] = {}
+        with self._gate:
+            servers: dict[int, tuple[Any, list[str]]] = {}
+            for name in dict.fromkeys(names):
+                pooled = self._server_of(name)
+                servers.setdefault(id(pooled), (pooled, []))[1].append(name)
+            for pooled, own in servers.values():
+                values.update(self._ask(pooled, "get_many", own))
+        return values
+
+    def _server_of(self, name: str) -> Any:
+        """The client of the server that has this key."""
+        if self._closed:
+            raise StoreError(f"this MemcachedStore is closed: {self.place}")
+        return self._client if self._single else self._client.clients[self._named(name)]
+
+    def _ask(self, pooled: Any, verb: str, *arguments: Any, **options: Any) -> Any:
+        pool = pooled.client_pool
+        connection = None
+        try:
+            connection = _fresh(pool)
+            answer = getattr(connection, verb)(*arguments, **options)
+        except BaseException as error:
+            if connection is not None:
+                pool.destroy(connection)
+            if isinstance(error, self._errors):
+                raise _explained(error, f"memcached at {_address(pooled.server)}") from _shown(error)
+            raise
+        pool.release(connection)
+        return answer
 
     def close(self) -> None:
         """Close the client, where it was made for the store."""

@@ -1,6 +1,7 @@
 """A store on Redis or Valkey, for all processes of all machines that reach it.
 
-Its rule: each verb is one command about one key, so that a cluster serves it too. What sends it is in redis_server.py.
+Its rule: each verb of the contract is one command about one key, so that a cluster serves it too. What sends it is in
+redis_server.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from middleware.stores.redis_server import server_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -74,6 +75,10 @@ class RedisStore:
         name = self._prefix + hashed(key)
         value: bytes | None = self._server.ask(name, "GET", name)
         return value
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order of their keys: one command, and on a cluster one round trip for each primary."""
+        return self._server.read([self._prefix + hashed(key) for key in keys])
 
     def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Keep `value`, whatever was there."""

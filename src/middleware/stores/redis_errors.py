@@ -19,7 +19,7 @@ _ADVICE = {
     "LOADING": "It is reading its data after a start: the next call tries again",
     "BUSY": "A script of another program keeps it busy: end that with SCRIPT KILL",
     "NOAUTH": "Give the client the right user name and password",
-    "NOPERM": "Let its user run GET, SET, DEL, EVAL and EVALSHA under the store's prefix, and SCAN and UNLINK to clear",
+    "NOPERM": "Let its user run GET, MGET, SET, DEL, EVAL and EVALSHA under the store's prefix; to clear, SCAN, UNLINK",
     "WRONGTYPE": "Another program has written this key: give the store a prefix of its own",
     "CLUSTERDOWN": "Not all slots of the cluster are served: look at CLUSTER INFO",
     "MOVED": "Where the server is one of a cluster, take redis.RedisCluster as the client",

@@ -17,7 +17,7 @@ from middleware.stores.redis_errors import explained, known_errors, told_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
     from typing import Any
 
@@ -123,6 +123,11 @@ class Server:
             finally:
                 places.release()
 
+    def read(self, names: Sequence[str]) -> list[bytes | None]:
+        """The values of these keys, in their order."""
+        values: list[bytes | None] = self.ask("", "MGET", *names) if names else []
+        return values
+
     def clear(self, pattern: str) -> None:
         """Delete the keys that the pattern matches."""
         cursor = 0
@@ -210,17 +215,37 @@ class Cluster:
 
     def ask(self, name: str, *command: str | bytes | int) -> Any:
         """What the primary of this key answers."""
-        from redis.exceptions import SlotNotCoveredError
-
         with self._gate, self._translated():
             client = self._opened()
-            try:
-                node = client.get_node_from_key(name)
-            except SlotNotCoveredError:
-                client.nodes_manager.initialize()  # it may be covered by now
-                node = client.get_node_from_key(name)
+            node = self._primary_of(client, name)
             # Where the node is named, the client follows MOVED and ASK, and sends nothing again after a lost answer.
             return client.execute_command(*command, target_nodes=node)
+
+    def read(self, names: Sequence[str]) -> list[bytes | None]:
+        """The values of these keys, in their order; all that one primary has in one round trip."""
+        values: dict[str, Any] = {}
+        with self._gate, self._translated():
+            client = self._opened()
+            nodes: dict[str, tuple[Any, list[str]]] = {}
+            for name in dict.fromkeys(names):
+                node = self._primary_of(client, name)
+                nodes.setdefault(node.name, (node, []))[1].append(name)
+            for node, own in nodes.values():
+                pipeline = client.get_redis_connection(node).pipeline(transaction=False)
+                for name in own:
+                    pipeline.get(name)
+                values.update(zip(own, pipeline.execute(raise_on_error=False), strict=True))
+        # What has moved to another primary is asked for there, as `ask` does.
+        return [self.ask(name, "GET", name) if isinstance(values[name], Exception) else values[name] for name in names]
+
+    def _primary_of(self, client: Any, name: str) -> Any:
+        from redis.exceptions import SlotNotCoveredError
+
+        try:
+            return client.get_node_from_key(name)
+        except SlotNotCoveredError:
+            client.nodes_manager.initialize()  # it may be covered by now
+            return client.get_node_from_key(name)
 
     def clear(self, pattern: str) -> None:
         """Delete the keys that the pattern matches, from each primary."""

@@ -70,6 +70,11 @@ class Connections:
         found: list[str] = self._say(statement, parameters, lambda result: list(result.scalars()), writes=False)
         return found
 
+    def pairs(self, statement: Executable, parameters: Parameters) -> dict[str, bytes]:
+        """Of every row the first column and the second."""
+        found: dict[str, bytes] = self._say(statement, parameters, _pairs, writes=False)
+        return found
+
     def write(self, statement: Executable, parameters: Parameters) -> int:
         """How many rows were written."""
         count: int = self._say(statement, parameters, lambda result: result.rowcount, writes=True)
@@ -174,3 +179,7 @@ def _commits_itself(connection: Connection) -> bool:
     drivers = connection.connection.dbapi_connection
     ask = getattr(drivers, "get_autocommit", None)  # PyMySQL and mysqlclient
     return bool(ask() if ask is not None else getattr(drivers, "autocommit", False))
+
+
+def _pairs(result: Any) -> dict[str, bytes]:
+    return {name: bytes(value) for name, value in result}

@@ -73,7 +73,9 @@ class Statements:
         }
         changed = {"value": row["value"], "expires": row["expires"]}
 
+        names = bindparam("names", expanding=True, type_=String())
         self.get = select(value).where(named, live)
+        self.read = select(key, value).where(key.in_(names), live)
         self.swap = update(table).where(named, value == bindparam("old", type_=value.type), live).values(changed)
         self.delete = delete(table).where(named, live)
         self.insert = insert(table).values(row).execution_options(preserve_rowcount=True)

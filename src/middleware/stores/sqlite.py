@@ -17,7 +17,7 @@ from middleware.stores.sqlite_file import SQLiteFile
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -35,6 +35,7 @@ _SCHEMA = (
     f"PRAGMA user_version = {_VERSION}",
 )
 _GET = "SELECT value FROM entries WHERE key = ? AND (expires IS NULL OR expires > ?)"
+_GET_MANY = "SELECT key, value FROM entries WHERE key IN ({}) AND (expires IS NULL OR expires > ?)"
 _SET = (
     "INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
@@ -50,6 +51,7 @@ _CLEAR = (
 )
 
 _BATCH = 1000  # rows that one transaction deletes
+_MANY = 500  # rows that one statement reads; SQLite takes 999 parameters at least
 _SWEEP_EVERY = 60.0  # seconds
 
 
@@ -105,6 +107,18 @@ class SQLiteStore:
         with self._file.connection() as connection:
             row = connection.execute(_GET, (name, self._clock())).fetchone()
             return None if row is None else row[0]
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order of their keys."""
+        names = [self._name(key) for key in keys]
+        once = list(dict.fromkeys(names))
+        values: dict[str, bytes] = {}
+        with self._file.connection() as connection:
+            for first in range(0, len(once), _MANY):
+                some = once[first : first + _MANY]
+                statement = _GET_MANY.format(", ".join("?" * len(some)))
+                values.update(connection.execute(statement, (*some, self._clock())).fetchall())
+        return [values.get(name) for name in names]
 
     def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Keep `value`, whatever was there."""

@@ -7,8 +7,9 @@ class TestMyStore(StoreContract):
 ```
 
 pytest finds the inherited tests; `pytest.register_assert_rewrite("middleware.testing.stores")` in a conftest.py lets it
-show the values of an assertion that fails. A store that several processes share also subclasses
-`SharedStoreContract`, and one whose server keeps the time `ServerClockContract`. This module does not import pytest.
+show the values of an assertion that fails. A store that several processes share also subclasses `SharedStoreContract`,
+one with `get_many` also `ReadsManyContract`, and one whose server keeps the time also `ServerClockContract`. This
+module does not import pytest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from threading import Barrier
 
 from middleware.testing.clock import FakeClock
 from middleware.testing.crowds import THREADS, close, in_threads
+from middleware.testing.reading_many import ReadsManyContract
 from middleware.testing.server_clocks import ServerClockContract
 from middleware.testing.shared_stores import SharedStoreContract, count_up
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from middleware.stores.base import Store
 
-__all__ = ["ServerClockContract", "SharedStoreContract", "StoreContract"]
+__all__ = ["ReadsManyContract", "ServerClockContract", "SharedStoreContract", "StoreContract"]
 
 _ODD_KEYS = (
     "",
