@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from middleware.structured import Date, DisplayString, Token, parse_dictionary
@@ -69,6 +69,7 @@ def types(value):
     return [*map(type, value)] if isinstance(value, list) else type(value)
 
 
+@settings(deadline=None)  # the first example makes tables of all characters
 @given(lines())
 def test_what_is_written_is_read(line):
     members, text = line
@@ -83,6 +84,7 @@ def test_no_text_is_too_odd(text):
     assert read is None or isinstance(read, dict)
 
 
+@settings(deadline=None)
 @given(lines(), lines())
 def test_lines_that_are_joined_have_the_members_of_both_and_the_last_counts(one, other):
     if one[0] and other[0]:

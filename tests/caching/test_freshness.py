@@ -234,3 +234,12 @@ def test_a_targeted_field_passes_unchanged():
         answer = site.ask()
         assert answer.header("CDN-Cache-Control") == "max-age=60;x"
         assert answer.header("Cache-Control") == "no-store"
+
+
+def test_what_was_never_said_to_be_fresh_is_not_sent_stale_to_a_request_that_says_who_asks():
+    site = Site()
+    site.answers(modified(10_000), "Cache-Control: stale-while-revalidate=600")
+    site.ask()
+    assert not site.is_hit(at=1001, headers={"Cookie": "a=1"})
+    assert not site.is_hit(at=1001, headers={"Cookie": "a=1", "Cache-Control": "max-stale"})
+    assert "; hit" in site.ask(at=1001).header("Cache-Status")

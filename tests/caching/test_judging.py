@@ -97,6 +97,23 @@ def test_a_request_that_asks(control, seconds, asked, verdict):
     assert at(control, seconds, asked) == verdict
 
 
+@pytest.mark.parametrize(
+    ("control", "asked", "verdict", "usable"),
+    [
+        ("max-age=10", NOTHING, VALIDATE, True),
+        ("max-age=10, stale-while-revalidate=5", NOTHING, REVALIDATE_LATER, True),
+        ("max-age=10", Asked(max_stale=0), STALE, True),
+        ("max-age=10, must-revalidate, stale-while-revalidate=5", Asked(max_stale=5), VALIDATE, False),
+        ("max-age=10, stale-if-error=0", NOTHING, VALIDATE, False),
+        ("max-age=10, immutable", NOTHING, VALIDATE, True),
+    ],
+)
+def test_what_was_purged_softly_is_stale_at_once(control, asked, verdict, usable):
+    head = kept_answer(f"Cache-Control: {control}")
+    assert judge(head, asked, START + 1, soft=True) == verdict
+    assert usable_on_failure(head, START + 1, soft=True) is usable
+
+
 def test_what_was_guessed_ends_too():
     head = kept_answer(f"Last-Modified: {http_date(START - 1000)}")
     assert head.lifetime == 100
@@ -131,11 +148,13 @@ def test_a_policy_may_forbid_to_be_stale_on_failure():
     assert usable_on_failure(head, START + 11)
 
 
-@given(answers, requests, times, times)
-def test_with_time_an_answer_gets_no_fresher(head, asked, one, other):
+@given(answers, requests, times, times, st.booleans())
+def test_with_time_an_answer_gets_no_fresher(head, asked, one, other, soft):
     sooner, later = sorted((one, other))
-    assert ORDER.index(judge(head, asked, sooner)) <= ORDER.index(judge(head, asked, later))
-    assert usable_on_failure(head, sooner) >= usable_on_failure(head, later)
+    assert ORDER.index(judge(head, asked, sooner, soft=soft)) <= ORDER.index(judge(head, asked, later, soft=soft))
+    assert usable_on_failure(head, sooner, soft=soft) >= usable_on_failure(head, later, soft=soft)
+    assert judge(head, asked, sooner, soft=True) != FRESH
+    assert usable_on_failure(head, sooner, soft=True) <= usable_on_failure(head, sooner)
 
 
 @given(answers, requests, times)

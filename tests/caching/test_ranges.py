@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching.ranges import UNSATISFIABLE, Part, can_be_cut, chosen_range, combined, covers, part_of
+from middleware.caching.ranges import UNSATISFIABLE, Part, chosen_range, combined, covers, part_of
 
 BODY = b"0123456789"
 lengths = st.integers(0, 20)
@@ -93,13 +93,6 @@ def test_a_range_means_what_a_slice_means(first, last, length):
         assert chosen == UNSATISFIABLE
     else:
         assert chosen == (meant[0], meant[-1])
-
-
-def test_an_answer_that_refuses_ranges_is_not_cut():
-    assert can_be_cut("200", [("Accept-Ranges", "bytes")])
-    assert can_be_cut("200", [])
-    assert not can_be_cut("200", [("accept-ranges", " None")])
-    assert not can_be_cut("404", [])
 
 
 def part(content_range, size, status="206", etag=None):

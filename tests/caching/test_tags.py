@@ -121,6 +121,16 @@ def test_what_is_softly_purged_is_validated_and_fresh_again_after_a_304(site, ac
     assert "; hit" in site.ask("/a", at=4).header("Cache-Status")
 
 
+def test_what_is_softly_purged_is_not_sent_where_the_application_fails_and_it_must_not_be_stale():
+    site = Tagged()
+    for path, more, kept in (("/x", "", True), ("/y", ", must-revalidate", False)):
+        site.answers(f"Cache-Control: max-age=600{more}")
+        site.ask(path, at=0)
+        site.purges(lambda cache, path=path: cache.purge(path, soft=True), at=1)
+        site.answers(status="503 Service Unavailable")
+        assert (site.ask(path, at=2).code == 200) is kept
+
+
 def test_tags_given_by_the_handle_count_like_those_in_fields(site):
     site.said = ("by-hand",)
     site.tags = {"/e": "news"}

@@ -180,7 +180,7 @@ class Fetching:
             found = look.found
             if found is not None:
                 validates = self._may_validate(found.head, filling)
-                if validates or usable_on_failure(found.head, look.now):
+                if validates or usable_on_failure(found.head, look.now, soft=found.soft):
                     body = shelf.body(found)
                     if body is not None:
                         return self._ask_about(found, body, look, filling, start_response, validates=validates)
@@ -214,14 +214,14 @@ class Fetching:
             filling.put_conditions(head.conditions)
         try:
             taken = Response.from_app(self._app, environ)
-            if usable_on_failure(head, look.now):
+            if usable_on_failure(head, look.now, soft=found.soft):
                 prime(taken)
         except BaseException as error:
             filling.restore_conditions()
-            if isinstance(error, Exception) and usable_on_failure(head, clock()):
+            if isinstance(error, Exception) and usable_on_failure(head, clock(), soft=found.soft):
                 return self._cover(found, body, look, filling, start_response, error)
             raise
-        if taken.code in FAILURES and usable_on_failure(head, clock()):
+        if taken.code in FAILURES and usable_on_failure(head, clock(), soft=found.soft):
             return self._cover(found, body, look, filling, start_response, taken)
         if not validates or taken.code != "304":
             return forward(taken, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)

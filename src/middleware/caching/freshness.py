@@ -48,14 +48,17 @@ VALIDATE: Literal["validate"] = "validate"
 GUESSED = frozenset(("200", "203", "204", "206", "300", "301", "308", "404", "405", "410", "414", "501"))
 
 
-def judge(head: Aging, asked: Asked, now: float) -> Verdict:
-    """Whether a stored answer may be sent for a request that asks this: FRESH, STALE, REVALIDATE_LATER or VALIDATE."""
+def judge(head: Aging, asked: Asked, now: float, *, soft: bool = False) -> Verdict:
+    """Whether a stored answer may be sent for a request that asks this: FRESH, STALE, REVALIDATE_LATER or VALIDATE.
+
+    `soft`: it was purged so that it is stale at once, however long it would be fresh.
+    """
     max_age, min_fresh, max_stale = asked.max_age, asked.min_fresh, asked.max_stale
     if asked.no_cache:
         return VALIDATE
     age = head.initial_age + max(0.0, now - head.received)
     too_old = max_age is not None and (age > max_age or not max_age)
-    if now < head.stale_at:
+    if now < head.stale_at and not soft:
         if too_old and not head.immutable:
             return VALIDATE
         return VALIDATE if min_fresh is not None and head.lifetime - age < min_fresh else FRESH
@@ -69,9 +72,9 @@ def judge(head: Aging, asked: Asked, now: float) -> Verdict:
     return VALIDATE if max_stale is None else STALE
 
 
-def usable_on_failure(head: Aging, now: float) -> bool:
+def usable_on_failure(head: Aging, now: float, *, soft: bool = False) -> bool:
     """Whether a stored answer may be sent in the place of the application's failure (RFC 9111, 4.2.4; RFC 5861, 4)."""
-    if now < head.stale_at:
+    if now < head.stale_at and not soft:
         return True
     overdue = head.initial_age + max(0.0, now - head.received) - head.lifetime
     return head.may_be_stale and head.stale_on_failure > 0 and overdue <= head.stale_on_failure

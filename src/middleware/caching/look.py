@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.caching.freshness import FRESH, REVALIDATE_LATER, VALIDATE, judge
+from middleware.caching.freshness import VALIDATE, judge
 from middleware.caching.privacy import is_authorized
 
 TYPE_CHECKING = False
@@ -57,11 +57,9 @@ class Look:
 def use_of(found: Found, look: Look, policy: CachePolicy) -> Verdict:
     """What a stored answer is good for, to this request: FRESH, STALE, REVALIDATE_LATER or VALIDATE."""
     head = found.head
-    use = judge(head, look.asked, look.now)
-    if use is FRESH and found.soft:
-        return REVALIDATE_LATER if head.stale_while_revalidate else VALIDATE
-    if use is FRESH and not head.explicit and not policy.guess_for_cookies:
-        environ = look.environ
-        # What was guessed for requests of nobody is not guessed for those that say who asks.
-        return VALIDATE if environ.get("HTTP_COOKIE") or is_authorized(environ, policy) else FRESH
-    return use
+    use = judge(head, look.asked, look.now, soft=found.soft)
+    if use is VALIDATE or head.explicit or policy.guess_for_cookies:
+        return use
+    # What was guessed for requests of nobody is not guessed for those that say who asks.
+    environ = look.environ
+    return VALIDATE if environ.get("HTTP_COOKIE") or is_authorized(environ, policy) else use

@@ -43,13 +43,6 @@ def chosen_range(given: str, length: int) -> Range | Literal["unsatisfiable"] | 
     return first, length - 1 if last is None else min(last, length - 1)
 
 
-def can_be_cut(status: str, fields: Fields) -> bool:
-    """Whether ranges of a stored answer with this status (three digits) and these fields may be given."""
-    return status == "200" and not any(
-        name.lower() == "accept-ranges" and value.strip(" \t").lower() == "none" for name, value in fields
-    )
-
-
 class Part:
     """Which bytes a 206 has: from `first` to `last` of `total`. `etag`: of what it is a part, None where not strong."""
 

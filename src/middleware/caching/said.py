@@ -96,7 +96,7 @@ class Said:
         vary = lines.get("vary", ())
         self.selecting = selecting(vary, lines.get("access-control-allow-origin", ()) if policy.guard_unkeyed else ())
         self.forbidden = "unreadable" if given is None else self._forbidden_by(status, vary, policy)
-        date = parse_http_date(", ".join(lines.get("date", ())), received_at)
+        date = parse_http_date(", ".join(lines["date"]), received_at) if "date" in lines else None
         if date is None:
             date = int(received_at)
         expires = [] if self.targeted else lines.get("expires", [])
