@@ -6,29 +6,28 @@ decoded, folded, merged or sorted, so that two requests which the application te
 
 from __future__ import annotations
 
-from operator import itemgetter
-
+from middleware.caching.hiding import hide
 from middleware.caching.hosts import DEFAULT_PORTS, canonical_host
 from middleware.caching.ignoring import Names, kept_cookies, kept_query, kept_target
-from middleware.caching.key_options import UNKEYED, CacheKeys
+from middleware.caching.key_options import UNKEYED
 from middleware.caching.memo import Memo
-from middleware.caching.variants import CREDENTIALS, Variants, digest, environ_key, framed
+from middleware.caching.targets import (
+    by_raw_uri,
+    by_request_uri,
+    origin_form,
+    quoted_target,
+    urls_meant,
+    whatever_is_there,
+    without_target,
+)
+from middleware.caching.variants import CREDENTIALS, Variants, environ_key, framed
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-__all__ = [
-    "CacheKeys",
-    "Key",
-    "Keys",
-    "canonical_host",
-    "digest",
-    "framed",
-    "record_address",
-    "urls_meant",
-]
+    from middleware.caching.key_options import CacheKeys
 
 # Requests that only the application can answer, and why: the field in environ, and the reason in a word.
 _ALWAYS_BYPASSING = {
@@ -43,12 +42,6 @@ _REASONS = {
     "x-original-url": "url-override",
     "x-rewrite-url": "url-override",
 }
-
-# What of environ tells the URL: in one call, on servers with each kind of raw target and on those without.
-_OTHERS = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")
-_WITH_REQUEST_URI = itemgetter("wsgi.url_scheme", "HTTP_HOST", "REQUEST_URI", *_OTHERS)
-_WITH_RAW_URI = itemgetter("wsgi.url_scheme", "HTTP_HOST", "RAW_URI", *_OTHERS)
-_WITHOUT_TARGET = itemgetter("wsgi.url_scheme", "HTTP_HOST", *_OTHERS)
 
 
 def record_address(url: str) -> str:
@@ -94,10 +87,12 @@ class Keys:
         "_bypassing",
         "_confidential",
         "_extra",
+        "_hides",
         "_ignored_cookies",
         "_ignored_query",
         "_keyed",
         "_known",
+        "_lookup",
         "_notable",
         "_qualified",
         "_stripped",
@@ -115,15 +110,20 @@ class Keys:
             **_ALWAYS_BYPASSING,
             **{places[name]: _REASONS.get(name, "unkeyed") for name, mode in modes.items() if mode == "bypass"},
         }
-        self._notable = frozenset((*self._keyed, *self._bypassing, "HTTP_RANGE"))
+        # Every request is asked for these, 17 ns each; where there is a function, every request is a special one.
+        self._notable = ("HTTP_RANGE", *self._keyed, *self._bypassing)
+        if options.extra is not None:
+            self._notable = ("wsgi.url_scheme",)
         self._ignored_query = Names(options.ignore_query)
         self._ignored_cookies = Names(options.ignore_cookies)
         self._allowed_hosts = frozenset(
             (scheme, canonical_host(host, scheme)) for host in options.allowed_hosts for scheme in DEFAULT_PORTS
         )
         self._extra = options.extra
+        self._hides = bool(self._ignored_query or self._ignored_cookies or self._stripped)
         self._confidential = self._extra is not None or any(modes.get(name) == "key" for name in CREDENTIALS)
         self._known = Memo(2 << 20)  # saves 1.5 of the 5 us of a hit: a site has few URLs that come again and again
+        self._lookup = self._known.get
         self._qualified = Memo(1 << 20)
         variants = Variants(
             self._ignored_cookies, options.normalise, frozenset(self._stripped), confidential=self._confidential
@@ -134,24 +134,24 @@ class Keys:
         """The key of a request."""
         try:
             if "REQUEST_URI" in environ:
-                parts = _WITH_REQUEST_URI(environ)
+                parts = by_request_uri(environ)
             elif "RAW_URI" in environ:
-                parts = _WITH_RAW_URI(environ)
+                parts = by_raw_uri(environ)
             else:
-                parts = _WITHOUT_TARGET(environ)
+                parts = without_target(environ)
         except KeyError:
-            parts = _gathered(environ)
-        key: Key | None = self._known.get(parts)
+            parts = whatever_is_there(environ)
+        key: Key | None = self._lookup(parts)
         if key is None:
             key = self._located(environ, parts)
         length = environ.get("CONTENT_LENGTH")
-        if (not length or length == "0") and environ.keys().isdisjoint(self._notable) and self._extra is None:
+        if (not length or length == "0") and environ.keys().isdisjoint(self._notable):
             return key
         return self._qualify(key, environ, length)
 
     def _located(self, environ: WSGIEnvironment, parts: tuple[object, ...]) -> Key:
         """What the URL of a request says of its key."""
-        scheme, given_host, target, script, path, query = gathered = _gathered(environ)
+        scheme, given_host, target, script, path, query = gathered = whatever_is_there(environ)
         if type(scheme) is not str or (scheme != "http" and scheme != "https"):
             return _NO_TARGET
         host = canonical_host(given_host, scheme) if type(given_host) is str else None
@@ -159,15 +159,11 @@ class Keys:
             return _NO_HOST
         if path and path[0] != "/":
             return _NO_TARGET  # `*`, or an absolute-form target that the server left there
-        if self._ignored_query:
-            query = kept_query(query, self._ignored_query) or ""
+        query = kept_query(query, self._ignored_query) or ""
         if type(target) is not str or not target:
-            target = _quoted(script + path, query)
+            target = quoted_target(script + path, query)
         else:
-            if self._ignored_query:
-                target = kept_target(target, self._ignored_query)
-            if target[0] != "/":
-                target = _origin_form(target, scheme, host)
+            target = origin_form(kept_target(target, self._ignored_query), scheme, host)
         if target is None:
             return _NO_TARGET
         # Mostly the path and the query that the application sees say no more than the target.
@@ -230,7 +226,7 @@ class Keys:
             wrong = next((type(text).__name__ for text in texts if not isinstance(text, str)), None)
             if wrong is None:
                 return framed(texts)
-            wrong = f"gave a {wrong}"
+            wrong = f"gave a value of type {wrong}"
         except Exception as error:  # noqa: BLE001 - a cache never takes the site down
             wrong = f"raised {type(error).__name__}"
         say_once(f"CacheKeys(extra=) {wrong}: such requests pass by the cache", logger="middleware.caching")
@@ -241,25 +237,9 @@ class Keys:
 
         What was there, to be given to `restore` when the answer has ended; None where nothing was taken out.
         """
-        if not (self._ignored_query or self._ignored_cookies or self._stripped):
+        if not self._hides:
             return None
-        hidden: dict[str, object] = {}
-        if self._ignored_query:
-            query = environ.get("QUERY_STRING")
-            if type(query) is str and query:
-                _replace(environ, "QUERY_STRING", kept_query(query, self._ignored_query) or "", hidden)
-            for name in ("REQUEST_URI", "RAW_URI"):
-                target = environ.get(name)
-                if type(target) is str:
-                    _replace(environ, name, kept_target(target, self._ignored_query), hidden)
-        if self._ignored_cookies:
-            field = environ.get("HTTP_COOKIE")
-            if type(field) is str:
-                _replace(environ, "HTTP_COOKIE", kept_cookies(field, self._ignored_cookies), hidden)
-        for name in self._stripped:
-            if name in environ:
-                _replace(environ, name, None, hidden)
-        return hidden or None
+        return hide(environ, self._ignored_query, self._ignored_cookies, self._stripped)
 
     def restore(self, environ: WSGIEnvironment, hidden: dict[str, object] | None) -> None:
         """Put back what `hide` took out."""
@@ -271,67 +251,4 @@ class Keys:
 
         A relative URL is resolved against `base`. A ValueError for what is no http or https URL.
         """
-        meant = urls_meant(url, base)
-        if not self._ignored_query:
-            return meant
-        return list(dict.fromkeys([kept_target(one, self._ignored_query) for one in meant]))
-
-
-def _replace(environ: WSGIEnvironment, name: str, value: str | None, hidden: dict[str, object]) -> None:
-    """Put a value in the place of another, or nothing, and note what was there."""
-    there = environ[name]
-    if value == there:
-        return
-    hidden[name] = there
-    if value is None:
-        del environ[name]
-    else:
-        environ[name] = value
-
-
-def _gathered(environ: WSGIEnvironment) -> tuple[object, object, object, str, str, str]:
-    """What of environ tells the URL, whatever is missing."""
-    get = environ.get
-    return (
-        get("wsgi.url_scheme"),
-        get("HTTP_HOST"),
-        get("REQUEST_URI") or get("RAW_URI"),
-        get("SCRIPT_NAME") or "",
-        get("PATH_INFO") or "",
-        get("QUERY_STRING") or "",
-    )
-
-
-def _origin_form(target: str, scheme: str, host: str) -> str | None:
-    """An absolute-form target without its authority, which must be the one that Host names."""
-    given_scheme, separator, rest = target.partition("://")
-    authority, slash, path = rest.partition("/")
-    if not separator or given_scheme.lower() != scheme or canonical_host(authority, scheme) != host:
-        return None
-    return slash + path or "/"
-
-
-def _quoted(path: str, query: str) -> str | None:
-    """The target of a request on a server that does not tell it."""
-    from urllib.parse import quote
-
-    try:
-        target = quote(path, safe="/~!$&'()*+,;=:@", encoding="latin-1")
-    except UnicodeEncodeError:  # characters that no server puts there
-        return None
-    return f"{target}?{query}" if query else target
-
-
-def urls_meant(url: str, base: str | None = None) -> list[str]:
-    """What requests for this URL have as `Key.url` where nothing of a query is ignored."""
-    from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
-
-    parts = urlsplit(urljoin(base, url) if base is not None else url)
-    host = canonical_host(parts.netloc, parts.scheme)
-    if parts.scheme not in DEFAULT_PORTS or host is None:
-        raise ValueError(f"no http or https URL: {url!r}")
-    query = f"?{parts.query}" if parts.query else ""
-    path = parts.path or "/"
-    requoted = quote(unquote_to_bytes(path), safe="/~!$&'()*+,;=:@")
-    prefix = f"{parts.scheme}://{host}"
-    return list(dict.fromkeys((f"{prefix}{path}{query}", f"{prefix}{requoted}{query}")))
+        return urls_meant(url, base, self._ignored_query)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from middleware.caching.ignoring import kept_cookies
 from middleware.caching.memo import Memo
 from middleware.caching.selecting import selecting_value
@@ -16,7 +14,23 @@ if TYPE_CHECKING:
 
     from middleware.caching.ignoring import Names
 
+MOST_SELECTIONS = 512  # lists of names that are remembered: a site has few
 CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
+
+
+class Selection:
+    """Request fields that select an answer, by their `places` in environ.
+
+    `only`: the place of the one field, as mostly there is no other. `confidential`: whether credentials are among them.
+    """
+
+    __slots__ = ("confidential", "only", "places")
+
+    def __init__(self, names: tuple[str, ...], stripped: frozenset[str]) -> None:
+        keys = [environ_key(name) for name in names]
+        self.places = ["" if key in stripped else key for key in keys]
+        self.only = self.places[0] if len(names) == 1 else None
+        self.confidential = not CREDENTIALS.isdisjoint(names)
 
 
 class Variants:
@@ -26,7 +40,7 @@ class Variants:
     part of a key may hold credentials, which are not kept longer than their request.
     """
 
-    __slots__ = ("_confidential", "_ignored_cookies", "_known", "_normalise", "_stripped")
+    __slots__ = ("_confidential", "_ignored_cookies", "_known", "_normalise", "_selections", "_stripped")
 
     def __init__(
         self,
@@ -40,7 +54,8 @@ class Variants:
         self._normalise = normalise
         self._stripped = stripped
         self._confidential = confidential
-        self._known = Memo(1 << 20)  # saves 2 of 7 us of a hit: a site has few kinds of clients
+        self._selections: dict[tuple[str, ...], Selection] = {}
+        self._known = Memo(1 << 20)  # saves 2.3 of the 7 us of a hit: a site has few kinds of clients
 
     def name(self, environ: WSGIEnvironment, seen: str, names: tuple[str, ...]) -> str:
         """The answer for this request of those that were selected by `names`, request fields in lower case.
@@ -49,16 +64,22 @@ class Variants:
         """
         if not names and not seen:
             return "-"
-        keys, confidential = _places(names, self._stripped)
-        values = tuple(map(environ.get, keys))
-        if confidential or self._confidential:
+        # Of one field, the usual case, in half the time: 0.35 us where a list of places takes 0.7.
+        selection = self._selections.get(names) or self._selected_by(names)
+        values = (environ.get(selection.only),) if selection.only else tuple(map(environ.get, selection.places))
+        if self._confidential or selection.confidential:
             return self._digest(seen, names, values)
-        asked = (seen, names, values)
+        asked = (selection, seen, *values)
         known: str | None = self._known.get(asked)
         if known is None:
             known = self._digest(seen, names, values)
             self._known.put(asked, known, len(seen) + sum([len(str(value)) for value in values]))
         return known
+
+    def _selected_by(self, names: tuple[str, ...]) -> Selection:
+        if len(self._selections) >= MOST_SELECTIONS:
+            self._selections.clear()
+        return self._selections.setdefault(names, Selection(names, self._stripped))
 
     def _digest(self, seen: str, names: tuple[str, ...], values: tuple[object, ...]) -> str:
         parts: list[str | None] = [seen]
@@ -88,19 +109,12 @@ def _normalised(normalise: Callable[[str], str | None], name: str, value: str) -
     else:
         if made is None or isinstance(made, str):
             return made
-        wrong = f"gave a {type(made).__name__}"
+        wrong = f"gave a value of type {type(made).__name__}"
     say_once(
         f"CacheKeys(normalise=) {wrong} for {name!r}: answers are told apart by the value as it came",
         logger="middleware.caching",
     )
     return value
-
-
-@lru_cache(maxsize=512)
-def _places(names: tuple[str, ...], stripped: frozenset[str]) -> tuple[list[str], bool]:
-    """Where environ has the request fields with these names, and whether credentials are among them."""
-    keys = [environ_key(name) for name in names]
-    return ["" if key in stripped else key for key in keys], not CREDENTIALS.isdisjoint(names)
 
 
 def environ_key(name: str) -> str:
