@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-from threading import Barrier, Semaphore, Thread
+from threading import Barrier, Event, Semaphore, Thread
 
-from middleware.caching.flights import FAILED, PASSED, STORED, Flights
+from asking import ask
+from sqlalchemy import create_engine
+
+from middleware.caching import CacheMiddleware
+from middleware.caching.flights import FAILED, PASSED, STORED, Flights, Waiter
 from middleware.caching.guarded import GuardedStore
+from middleware.stores import SQLStore
 
 PATIENCE = 60  # seconds to wait for the others, before a test gives up
 LONG = 2 * PATIENCE  # a time limit that no test waits for
@@ -67,6 +71,23 @@ class Page:
             assert self.waiting.acquire(timeout=PATIENCE)
 
 
+def count_waits(replace):
+    """Count the requests that wait anywhere in this process; comes back as `others_wait`."""
+
+    def counted(waiter):
+        waiting.release()
+        return wait(waiter)
+
+    def others_wait(number):
+        for _ in range(number):
+            assert waiting.acquire(timeout=PATIENCE)
+
+    waiting = Semaphore(0)
+    wait = Waiter.wait
+    replace(Waiter, "wait", counted)
+    return others_wait
+
+
 def start(works):
     """Each of these functions in a thread of its own, all at once. `join` gives what they returned, or raised."""
     barrier = Barrier(len(works))
@@ -97,23 +118,51 @@ def at_once(number, work):
     return start([work] * number)()
 
 
+def on_database(url, table):
+    """A store for many threads: who finds no connection free waits for one, and finds no time to be up."""
+    engine = create_engine(url, pool_size=15, max_overflow=0, pool_timeout=PATIENCE)
+    return SQLStore(engine, table=table)
+
+
 THREADS = 50
 
 
 def in_one_process(store, number, barrier):
-    """Fifty threads of one of several processes miss the same page; how many calls were made here."""
+    """Fifty threads of one of several processes miss the same page; how many calls were made here.
+
+    The call ends when nearly all threads of all processes wait for it.
+    """
 
     def make(page):
-        page.others_wait(THREADS - 1)
+        assert all_wait.wait(PATIENCE)
         return "made"
 
-    at_once(THREADS, partial(store.get, "page"))  # connected; some may have to wait too long for that
+    all_wait = Event()
     page = Page(make, store, store, timeout=LONG)
-    start_together = Barrier(THREADS, action=partial(barrier.wait, PATIENCE))
-
-    def ask():
-        start_together.wait(PATIENCE)
-        return page.ask()
-
-    assert at_once(THREADS, ask) == ["made"] * THREADS
+    join = start([page.ask] * THREADS)
+    page.others_wait(THREADS - 1)
+    barrier.wait(PATIENCE)
+    all_wait.set()
+    assert join() == ["made"] * THREADS
     return [len(page.calls)]
+
+
+def site_in_one_process(store, number, barrier):
+    """The same through a whole cache, round an application that says that its page may be reused."""
+
+    def app(environ, start_response):
+        calls.append(1)
+        assert all_wait.wait(PATIENCE)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60")])
+        return [b"made"]
+
+    all_wait = Event()
+    calls = []
+    others_wait = count_waits(setattr)
+    cache = CacheMiddleware(app, store=store, flight_timeout=LONG)
+    join = start([lambda: ask(cache, "/a").body] * THREADS)
+    others_wait(THREADS - 1)
+    barrier.wait(PATIENCE)
+    all_wait.set()
+    assert join() == [b"made"] * THREADS
+    return [len(calls)]

@@ -9,14 +9,13 @@ from caching.flying import LONG, NAME, Page, in_one_process, start
 from forking import forked, needs_fork
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.addresses import empty_store
 from sessions.kit import Clock, SpyStore
 from sessions.orders import Stepped, every_order, rest
 
 from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights
 from middleware.caching.guarded import GuardedStore
 from middleware.errors import StoreError
-from middleware.stores import MemoryStore, SQLiteStore, open_store
+from middleware.stores import MemoryStore, SQLiteStore
 from middleware.testing.crowds import PROCESSES, in_processes
 
 ADDRESS = f"cache flight {NAME}"
@@ -287,11 +286,6 @@ def test_in_every_order_of_what_processes_ask_the_store_a_failure_has_one_succes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite file", "redis", "cluster", "memcached", "postgresql"])
-def test_of_two_hundred_threads_in_four_processes_one_makes_the_call(kind, request, tmp_path):
-    if kind == "sqlite file":
-        opener = partial(SQLiteStore, tmp_path / "cache.db")
-    else:
-        opener = partial(open_store, empty_store(kind, request))
+def test_of_two_hundred_threads_in_four_processes_one_makes_the_call(opener):
     calls = in_processes(in_one_process, opener)
     assert sorted(calls) == [[0]] * (PROCESSES - 1) + [[1]]

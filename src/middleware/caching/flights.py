@@ -282,6 +282,6 @@ class Waiter:
         assert self._seen is not None
         return self._flights._look(self._flight, self._seen, self._until)
 
-    def board_again(self) -> Flight | Waiter:
-        """Lead, or wait for another leader, in what is left of the time."""
-        return self._flights.board(self._flight.name, self._until)
+    def board_again(self, name: str | None = None) -> Flight | Waiter:
+        """Lead, or wait for another leader, in what is left of the time. `name`: of another flight than this one."""
+        return self._flights.board(self._flight.name if name is None else name, self._until)
