@@ -6,7 +6,7 @@ from hashlib import blake2b
 from time import time
 
 from middleware.caching.conditions import not_modified
-from middleware.caching.storing import declared_length, without_body
+from middleware.caching.storing import without_body
 from middleware.caching.whole import Whole
 from middleware.errors import ConfigurationError
 from middleware.headers import cache_control, parse_http_date
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from middleware.caching.said import Fields
     from middleware.wsgi import Response
 
+    Lines = dict[str, list[str]]
+
 # What else than the body makes a representation another one (RFC 9110, section 8.8.1).
 _DESCRIBING = ("content-type", "content-encoding", "content-language")
 # A part of a body, a body in a frame; an application that cuts ranges itself knows no If-Range with this layer's tags.
-_NO_TAG = frozenset(("accept-ranges", "content-range", "etag", "transfer-encoding"))
+_NO_TAG = ("etag", "accept-ranges", "content-range", "transfer-encoding")
+_READ = frozenset((*_DESCRIBING, *_NO_TAG, "cache-control", "content-length", "last-modified", "set-cookie"))
 
 
 class ConditionalMiddleware:
@@ -61,62 +64,84 @@ class ConditionalMiddleware:
         if method == "HEAD":
             if not conditions.given:
                 return self.app(environ, start_response)
-            return forward(self.app, environ, start_response, conditions.apply)
+            return forward(self.app, environ, start_response, lambda head: conditions.apply(head, read(head.headers)))
         whole = Whole(self.app, self._length_to_wait_for)
 
         def amend(response: Response) -> None:
-            if self._may_be_tagged(response.status, response.headers):
-                etag = self._etag(whole.chunks, response.headers)
+            if response.status[:3] == "200":
+                lines = read(response.headers)
+                etag = self._etag(whole.chunks, lines)
                 if etag is not None:
-                    response.add("ETag", etag)
-            if conditions.given and conditions.apply(response):
-                whole.finish()
+                    response.headers.append(("ETag", etag))
+                    lines["etag"] = [etag]
+                if conditions.given and conditions.apply(response, lines):
+                    whole.finish()
             whole.forget()
 
         return forward(whole, environ, start_response, amend)
 
     def _length_to_wait_for(self, status: str, fields: Fields) -> int:
         """How long the first chunk has to be for an ETag; 0 where there will be none."""
-        length = declared_length(fields) or 0
-        return length if 0 < length <= self._max_body and self._may_be_tagged(status, fields) else 0
+        if status[:3] != "200":
+            return 0
+        lines = read(fields)
+        length = _length(lines) or 0
+        return length if 0 < length <= self._max_body and _may_be_tagged(lines) else 0
 
-    def _may_be_tagged(self, status: str, fields: Fields) -> bool:
-        return status[:3] == "200" and _NO_TAG.isdisjoint([name.lower() for name, _ in fields]) and _may_be_kept(fields)
-
-    def _etag(self, chunks: Sequence[bytes] | None, fields: Fields) -> str | None:
+    def _etag(self, chunks: Sequence[bytes] | None, lines: Lines) -> str | None:
         """The entity tag of a whole body; None where it is not whole, too large, or not what Content-Length says."""
-        if chunks is None or not all(isinstance(chunk, bytes) for chunk in chunks):
+        if chunks is None or not _may_be_tagged(lines):
             return None
-        size = sum(map(len, chunks))
-        if size > self._max_body or declared_length(fields) not in (None, size):
+        size = 0
+        for chunk in chunks:
+            if not isinstance(chunk, bytes):
+                return None
+            size += len(chunk)
+        if size > self._max_body or _length(lines) not in (None, size):
             return None
-        return self._form.format(tag_of(chunks, fields))
+        return self._form.format(tag_of(chunks, lines))
 
 
-def tag_of(chunks: Iterable[bytes], fields: Fields) -> str:
+def read(fields: Fields) -> Lines:
+    """The lines of the fields that matter here, by their names in lower case."""
+    lines: Lines = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _READ:
+            lines.setdefault(lower, []).append(value)
+    return lines
+
+
+def tag_of(chunks: Iterable[bytes], lines: Lines) -> str:
     """The opaque part of an entity tag for this body with these fields: equal for what is the same representation."""
-    digest = blake2b(digest_size=16)
-    for name in _DESCRIBING:
-        values = [value for other, value in fields if other.lower() == name]
-        digest.update(repr(values).encode("utf-8", "surrogatepass") + b"\0")  # repr() shows each end, and no NUL
+    described = repr([lines.get(name) for name in _DESCRIBING])  # which shows where each ends, and no NUL
+    digest = blake2b(f"{described}\0".encode("utf-8", "surrogatepass"), digest_size=16)
     for chunk in chunks:
         digest.update(chunk)
     return digest.hexdigest()
 
 
-def _may_be_kept(fields: Fields) -> bool:
+def _may_be_tagged(lines: Lines) -> bool:
+    return not any(name in lines for name in _NO_TAG) and _may_be_kept(lines)
+
+
+def _may_be_kept(lines: Lines) -> bool:
     """Whether a client may keep this answer, and come back with its validators."""
-    lines = []
-    for name, value in fields:
-        lower = name.lower()
-        if lower == "set-cookie":
-            return False
-        if lower == "cache-control":
-            lines.append(value)
-    if not lines:
+    if "set-cookie" in lines:
+        return False
+    if "cache-control" not in lines:
         return True
-    directives = cache_control(lines)
+    directives = cache_control(lines["cache-control"])
     return directives is not None and "no-store" not in directives
+
+
+def _length(lines: Lines) -> int | None:
+    """What Content-Length says, None where there is none, -1 where it says nothing that can be."""
+    values = lines.get("content-length")
+    if values is None:
+        return None
+    value = values[0].strip(" \t")
+    return int(value) if len(values) == 1 and value.isascii() and value.isdigit() and len(value) <= 15 else -1
 
 
 class _Conditions:
@@ -131,16 +156,15 @@ class _Conditions:
         # These come first, and decide about more than a transfer (RFC 9110, section 13.2.2).
         self.given = asked and "HTTP_IF_MATCH" not in environ and "HTTP_IF_UNMODIFIED_SINCE" not in environ
 
-    def apply(self, response: Response) -> bool:
+    def apply(self, response: Response, lines: Lines) -> bool:
         """Make it a 304 where the client has this representation already."""
-        if response.status[:3] != "200" or not _may_be_kept(response.headers):
+        if response.status[:3] != "200" or not _may_be_kept(lines):
             return False
-        etag = response.get("ETag")
+        etag = ", ".join(lines["etag"]) if "etag" in lines else None
         if etag is None and self._if_none_match is not None:
-            return False
+            return False  # `*` too: what has no tag goes out whole
         now = time()
-        last_modified = response.get("Last-Modified")
-        modified = None if last_modified is None else parse_http_date(last_modified, now)
+        modified = parse_http_date(", ".join(lines["last-modified"]), now) if "last-modified" in lines else None
         if not not_modified(self._if_none_match, self._if_modified_since, etag, modified, now):
             return False
         response.status = "304 Not Modified"

@@ -37,7 +37,7 @@ class Whole:
         self._length = length
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        head = _Head(start_response, self._length)
+        head = _Head(start_response)
         body = self._app(environ, head.start)
         kind = type(body)
         if kind is list or kind is tuple:
@@ -45,7 +45,9 @@ class Whole:
         elif kind is ListBody:
             self.chunks, self._rest = body[:], body  # type: ignore[index]
         elif head.waits and not _is_file(body, environ):
-            return _Awaited(self, head, body)
+            length = self._length(head.status, head.fields)
+            if length:
+                return _Awaited(self, head, body, length)
         head.leave()
         return body
 
@@ -67,28 +69,24 @@ class Whole:
 class _Head:
     """The head of an answer, until it leaves for the kernel."""
 
-    __slots__ = ("_fields", "_length", "_start", "_status", "_write", "length", "waits")
+    __slots__ = ("_start", "_too_late", "_write", "fields", "status", "waits")
 
-    def __init__(self, start_response: StartResponse, length: Length) -> None:
+    status: str
+    fields: Fields
+
+    def __init__(self, start_response: StartResponse) -> None:
         self._start = start_response
-        self._length: Length | None = length  # None: too late to wait
         self._write: Callable[[bytes], object] | None = None
-        self._status = ""
-        self._fields: Fields = []
-        self.length = 0
+        self._too_late = False
         self.waits = False
 
     def start(self, status: str, headers: Fields, exc_info: Any = None, /) -> Callable[[bytes], object]:
         """The `start_response` that the application gets. Only the first head of an answer waits."""
+        if exc_info is None and not self._too_late:
+            self._too_late = self.waits = True
+            self.status, self.fields = status, [*headers]
+            return self.write
         try:
-            length, self._length = self._length, None
-            if exc_info is None and length is not None:
-                fields = [*headers]
-                self.length = length(status, fields)
-                if self.length:
-                    self.waits = True
-                    self._status, self._fields = status, fields
-                    return self.write
             self.leave()
             self._write = self._start(status, headers, exc_info)
             return self._write
@@ -97,10 +95,10 @@ class _Head:
 
     def leave(self) -> None:
         """Wait no longer, nor from now on."""
-        self._length = None
+        self._too_late = True
         if self.waits:
             self.waits = False
-            self._write = self._start(self._status, self._fields)
+            self._write = self._start(self.status, self.fields)
 
     def write(self, data: bytes, /) -> None:
         """The `write` that an application gets whose head waits: no byte waits for another either."""
@@ -113,12 +111,13 @@ class _Head:
 class _Awaited:
     """A body whose first chunk may be all of it."""
 
-    __slots__ = ("_head", "_iterator", "_source", "_whole")
+    __slots__ = ("_head", "_iterator", "_length", "_source", "_whole")
 
-    def __init__(self, whole: Whole, head: _Head, source: Iterable[bytes]) -> None:
+    def __init__(self, whole: Whole, head: _Head, source: Iterable[bytes], length: int) -> None:
         self._whole = whole
         self._head = head
         self._source = source
+        self._length = length
         self._iterator: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -133,7 +132,7 @@ class _Awaited:
         except StopIteration:
             self._head.leave()
             raise
-        if self._head.waits and type(chunk) is bytes and len(chunk) == self._head.length:
+        if self._head.waits and type(chunk) is bytes and len(chunk) == self._length:
             self._whole.first(chunk, self._iterator)
         self._head.leave()
         return chunk
