@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_STORE = "where the store is, as `open_store` takes it: sqlite:///sessions.db. - reads it from standard input"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     parser = _parser()
@@ -51,6 +54,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     hashing.set_defaults(run=_print_hash)
 
+    purging = commands.add_parser(
+        "purge",
+        help="purge what a cache has in its store",
+        description="Purges URLs, tags or all of a cache in a store that processes share. It takes effect at once.",
+    )
+    purging.add_argument("--store", metavar="URL", required=True, help=_STORE)
+    purging.add_argument("--url", action="append", default=[], help="of a page, with scheme and host; repeatable")
+    purging.add_argument("--tag", action="append", default=[], help="of pages; repeatable")
+    purging.add_argument("--all", action="store_true", help="all pages")
+    purging.add_argument("--soft", action="store_true", help="make them stale, so that they are validated")
+    purging.add_argument("--prefix", action="store_true", help="each --url with every query there may be")
+    purging.set_defaults(run=_purge_cache)
+
     stores = commands.add_parser("stores", help="look after a store").add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="command"
     )
@@ -59,11 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         ("purge", _purge, "delete what has expired"),
     ):
         command = stores.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
-        command.add_argument(
-            "url",
-            metavar="URL",
-            help="where the store is, as `open_store` takes it: sqlite:///sessions.db. - reads it from standard input",
-        )
+        command.add_argument("url", metavar="URL", help=_STORE)
         command.set_defaults(run=run)
     return parser
 
@@ -121,6 +133,30 @@ def _purge(asked: argparse.Namespace) -> int:
             print(f"python -m middleware: {type(store).__name__} deletes what has expired by itself", file=sys.stderr)
             return 1
         print(f"deleted: {purge()}")
+    return 0
+
+
+def _purge_cache(asked: argparse.Namespace) -> int:
+    from middleware.caching import CachePurger
+    from middleware.stores import MemoryStore
+
+    if not (asked.url or asked.tag or asked.all):
+        print("python -m middleware purge: name what to purge, by --url, --tag or --all", file=sys.stderr)
+        return 2
+    with _opened(asked.store) as store:
+        if isinstance(store, MemoryStore):
+            print("python -m middleware: what a process has in its memory can be purged only there", file=sys.stderr)
+            return 1
+        purger = CachePurger(store)
+        try:
+            purger.purge(*asked.url, soft=asked.soft, prefix=asked.prefix)
+            purger.purge_tags(*asked.tag, soft=asked.soft)
+        except ValueError as error:
+            print(f"python -m middleware purge: {error}", file=sys.stderr)
+            return 2
+        if asked.all:
+            purger.purge_all(soft=asked.soft)
+    print("purged")
     return 0
 
 

@@ -21,6 +21,7 @@ from middleware import (
     Basic,
     CacheKeys,
     CacheMiddleware,
+    CachePurger,
     ConditionalMiddleware,
     CookieMiddleware,
     CookieOptions,
@@ -139,7 +140,11 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     assert_type(auth.login("ann"), Identity)
     auth.logout()
 
-    get_cache(environ).purge("/articles/7")
+    cache = get_cache(environ)
+    cache.tag("articles", "article-7")
+    cache.purge("/articles/7", "/articles", prefix=True)
+    cache.purge_tags("articles", soft=True)
+    cache.purge_all()
     assert_type(get_request_id(environ), str)
 
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -190,6 +195,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     )
     assert_type(keys.replace(allowed_hosts=()), CacheKeys)
     app = CacheMiddleware(app, store=MemoryStore(), keys=keys)
+    app = CacheMiddleware(app, store=MemoryStore(), purge_by=lambda environ: environ.get("REMOTE_ADDR") == "::1")
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)
     app = LoggingMiddleware(app, sink=print)
@@ -237,6 +243,7 @@ use(MemoryStore())
 use(open_store("memory://?max_bytes=64MiB"))
 use(RedisStore(redis.Redis(socket_timeout=2)))
 use(RedisStore(lambda: redis.RedisCluster("localhost", 6379), prefix="app:"))
+CachePurger(open_store("redis://localhost/0"), keys=CacheKeys(ignore_query=["utm_*"])).purge_tags("articles", soft=True)
 use(MemcachedStore(PooledClient("localhost", timeout=2, connect_timeout=2), prefix="app:"))
 with SQLStore(create_engine("postgresql+psycopg://db/app"), prefix="app:", table="web.kept") as shared:
     use(shared)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from middleware.caching.handle import Cache, get_cache
+from middleware.caching.handle import Cache, CachePurger, get_cache
 from middleware.caching.key_options import CacheKeys
 from middleware.caching.middleware import CacheMiddleware
 from middleware.caching.policy import CachePolicy
 
-__all__ = ["Cache", "CacheKeys", "CacheMiddleware", "CachePolicy", "get_cache"]
+__all__ = ["Cache", "CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from middleware.caching.conditions import not_modified
 from middleware.caching.lines import opened, sealed
+from middleware.caching.marks import tag_of
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
 from middleware.caching.storing import without
@@ -221,8 +222,14 @@ class Head:
         return self.initial_age + max(0.0, now - self.received)
 
     def ttl(self, now: float) -> int:
-        """Seconds that it is still fresh, negative once it is stale (RFC 9211, section 2.5)."""
-        return int(self.lifetime) - int(self.age(now))
+        """Seconds that it is still fresh, negative once it has outlived them (RFC 9211, section 2.5)."""
+        left = int(self.lifetime) - int(self.age(now))
+        return left if now < self.stale_at else min(left, 0)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Those that it was stored with."""
+        return tuple([tag_of(name) for name, _ in self.tagged])
 
     @property
     def can_be_validated(self) -> bool:

@@ -279,9 +279,10 @@ class Filling:
         if reason in FORBIDDING:
             self._terms.shelf.remove(found)
         tags = tags_of(merged)
+        # Its tags stay too: the application need not name them again to say that nothing has changed.
         if stored is None or tags is None or reason is not None or is_private(self._environ):
             return fresh, False
-        self._tags = tags
+        self._tags = (*tags, *head.tags)
         return fresh, self._keep(said, fresh, None if stored_body is head.body else body, now)
 
     def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> bool:

@@ -67,6 +67,11 @@ def tag_mark(tag: str) -> str:
     return "tag " + tag
 
 
+def tag_of(mark: str) -> str:
+    """The tag of which this is the mark's name."""
+    return mark.removeprefix("tag ")
+
+
 def purge_mark(store: Store, name: str, now: float, *, soft: bool, remember: bool) -> None:
     """Purge what has this mark. A failure of the store is the caller's.
 

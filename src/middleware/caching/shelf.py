@@ -43,7 +43,7 @@ REREAD = 1.0  # seconds after which all is read again: a store that evicts must 
 class Found:
     """A stored answer that fits a request: its head, with its address, its variant, and the record of its URL.
 
-    `soft`: it was purged softly, and so is stale. `read_again_at`: until then it is enough that nothing has changed
+    `soft`: it was purged softly, which made it stale. `read_again_at`: until then it is enough that nothing has changed
     that it depends on: what stands at the addresses in `depends` is `data`. Beside a MemoryStore: that its `emptied`,
     and the `turn` of what is known of it, are the same.
     """
@@ -132,6 +132,8 @@ class Shelf:
             return record, None
         variant, head, tagged_soft_at = latest
         is_soft = head.asked_at <= max(soft_at, record.soft_at, tagged_soft_at)
+        if is_soft:
+            head.stale_at = float("-inf")
         found = Found(record, variant, head_address(key.url, variant), head, now + REREAD, soft=is_soft)
         found.turn = turn
         found.emptied = emptied
