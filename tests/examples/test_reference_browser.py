@@ -33,7 +33,6 @@ def url():
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context(java_script_enabled=False)
-    context.set_default_timeout(10_000)
     yield context.new_page()
     context.close()
 
@@ -47,7 +46,13 @@ def sign_in(page, url, user="ann", password="seven-green-apples"):
     page.goto(f"{url}/notes")
     page.get_by_label("Name").fill(user)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "Sign in")
+
+
+def press(page, name, role="button"):
+    """Press it, and come back when the page that it leads to is there."""
+    with page.expect_navigation():
+        page.get_by_role(role, name=name).click()
 
 
 def test_a_person_signs_in_writes_a_note_and_signs_out(page, url):
@@ -56,10 +61,10 @@ def test_a_person_signs_in_writes_a_note_and_signs_out(page, url):
     sign_in(page, url)
     assert page.url == f"{url}/notes"  # where she wanted to go
     page.get_by_label("A note").fill("Water the <plants> & rest")
-    page.get_by_role("button", name="Keep it").click()
+    press(page, "Keep it")
     assert page.locator("ul.notes li").all_inner_texts() == ["Water the <plants> & rest"]
     shoot(page, "notes")
-    page.get_by_role("button", name="Sign out").click()
+    press(page, "Sign out")
     page.goto(f"{url}/notes")
     assert page.get_by_label("Password").is_visible()
     shoot(page, "sign-in")
@@ -72,7 +77,7 @@ def test_a_person_sees_both_browsers_and_signs_the_other_one_out(page, chromium,
     page.goto(f"{url}/signed-in")
     assert "Firefox" in page.locator("ul.sessions").inner_text()
     shoot(page, "signed-in")
-    page.get_by_role("button", name="Sign out everywhere else").click()
+    press(page, "Sign out everywhere else")
     assert page.get_by_role("status").inner_text() == "You are signed in here only."
     other_page.goto(f"{url}/notes")
     assert other_page.get_by_label("Password").is_visible()
@@ -88,7 +93,7 @@ def test_a_page_for_one_role_refuses_another_user(page, url):
 def test_the_clock_stands_still_and_says_that_it_was_a_hit(page, url):
     page.goto(f"{url}/clock")
     made = page.locator("time").inner_text()
-    page.get_by_role("link", name="Ask again").click()
+    press(page, "Ask again", "link")
     assert page.locator("time").inner_text() == made
     assert "hit" in page.locator("code").inner_text()
     shoot(page, "clock")
@@ -96,7 +101,7 @@ def test_the_clock_stands_still_and_says_that_it_was_a_hit(page, url):
 
 def test_the_theme_is_kept_in_a_cookie_and_changes_the_page(page, url):
     page.goto(url)
-    page.get_by_role("button", name="Dark").click()
+    press(page, "Dark")
     assert page.locator("html").get_attribute("data-theme") == "dark"
     shoot(page, "dark")
 
