@@ -7,17 +7,26 @@ import os
 import shutil
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from servers.memcached_servers import memcached  # noqa: F401 - a fixture
 from servers.redis_servers import redis_cluster, redis_server  # noqa: F401 - fixtures
 
-settings.register_profile("quick", max_examples=20)
+from middleware import operators
+
+# A property holds or not: how long an example takes on a busy machine says nothing about it.
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)
 
 
 def pytest_configure(config):
     """`make quick` tries fewer examples of each property: `make test` tries them all."""
-    if config.option.markexpr == "not slow" and not config.getoption("--hypothesis-profile", None):
-        settings.load_profile("quick")
+    if not config.getoption("--hypothesis-profile", None):
+        settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
+
+
+def pytest_runtest_setup():
+    """A message that is said once is said in each test, whatever others have made us say before."""
+    operators._said.clear()
 
 
 def pytest_collection_finish(session):

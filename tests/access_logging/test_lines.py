@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 from asking import ask, make_environ
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.errors import ConfigurationError
@@ -246,7 +246,6 @@ entries = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(headers, entries, st.sampled_from(["common", "combined", "extended", "json"]), st.booleans())
 def test_no_request_makes_other_than_one_line_of_printable_ascii(headers, entries, form, trusted):
     lines = []

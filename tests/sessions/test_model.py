@@ -306,4 +306,4 @@ class Overlapping(RuleBasedStateMachine):
 
 
 TestOverlapping = Overlapping.TestCase
-TestOverlapping.settings = settings(stateful_step_count=30, deadline=None)
+TestOverlapping.settings = settings(stateful_step_count=30)

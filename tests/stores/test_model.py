@@ -126,4 +126,4 @@ class SQLModel(Model):
 )
 def test_a_store_does_what_a_dict_would(machine, examples):
     examples = examples * settings().max_examples // 100  # fewer in `make quick`
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples))

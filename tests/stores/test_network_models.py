@@ -59,7 +59,7 @@ class MemcachedModel(Model):
 
 def check(machine, server):
     kind = type(machine.__name__, (machine,), {"server": server})
-    run_state_machine_as_test(kind, settings=settings(max_examples=25, deadline=None))
+    run_state_machine_as_test(kind, settings=settings(max_examples=25))
 
 
 def test_redis_does_what_a_dict_would(redis_server):
