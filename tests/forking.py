@@ -19,7 +19,7 @@ def forked():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is what is tested
         child = os.fork()
     if child == 0:
-        signal.alarm(20)  # a lock held for ever must not hang the tests
+        signal.alarm(60)  # a lock held for ever must not hang the tests
         try:
             yield True
         except BaseException as error:

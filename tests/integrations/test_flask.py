@@ -213,7 +213,7 @@ def test_what_is_no_text_is_refused_in_the_line_that_flashes_it(site):
 
 
 def test_two_requests_that_flash_at_the_same_time_both_show_their_message(site):
-    barrier = Barrier(2, timeout=10)
+    barrier = Barrier(2, timeout=60)
 
     def view(message):
         len(flask.session)
@@ -394,7 +394,7 @@ def ask_all(site, *paths):
 
 
 def test_requests_at_the_same_time_both_keep_what_they_put_in(site):
-    barrier = Barrier(2, timeout=10)
+    barrier = Barrier(2, timeout=60)
 
     def view(key):
         len(flask.session)

@@ -133,7 +133,7 @@ def test_a_request_that_ignores_its_session_asks_no_store(site, store):
 
 def test_requests_at_the_same_time_both_keep_what_they_put_in(site):
     site.ask(put(a=1))
-    barrier = Barrier(2, timeout=10)
+    barrier = Barrier(2, timeout=60)
 
     def use(request):
         len(request.session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servers.programs import IN_TIME
 from stores.sql_kit import DRIVERS, place
 
 KINDS = ("redis", "cluster", "memcached", *DRIVERS)
@@ -22,4 +23,4 @@ def empty_store(kind, request):
 def empty_table(database):
     database.store()
     database.close()
-    return f"{database.url}?table={database.table}"
+    return f"{database.url}{IN_TIME}&table={database.table}"

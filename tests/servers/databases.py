@@ -28,7 +28,6 @@ class Database:
     def __init__(self, *accounts):
         self.folder = Path(tempfile.mkdtemp(prefix="middleware-"))
         self.data = self.folder / "data"
-        self.port = free_port()
         self._owner = _owner((*accounts, "nobody"))
         if self._owner:
             os.chown(self.folder, self._owner["user"], self._owner["group"])
@@ -37,6 +36,7 @@ class Database:
     def __enter__(self):
         try:
             self.prepare()
+            self.port = free_port()
             self._running = Running(
                 self.command(), self.answers, log=self.folder / "log", cwd=self.folder, **self._owner
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pymysql
 from conftest import program
 from servers.databases import NAME, PASSWORD, USER, Database
+from servers.programs import PATIENCE
 
 
 class MariaDB(Database):
@@ -45,5 +46,5 @@ class MariaDB(Database):
     def connect(self):
         return pymysql.connect(
             host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=NAME, autocommit=True,
-            connect_timeout=5,
+            connect_timeout=PATIENCE,
         )  # fmt: skip

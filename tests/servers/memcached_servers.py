@@ -8,7 +8,7 @@ import time
 from urllib.parse import unquote
 
 import pytest
-from servers.programs import Running, free_port
+from servers.programs import IN_TIME, PATIENCE, Running, free_port
 
 WALKS = 3
 
@@ -27,7 +27,12 @@ class Memcached(Running):
             command += ["-u", "nobody"]  # it does not run as root
         super().__init__([*command, *options], self._version, log=folder / "log")
 
-    def url(self, query=""):
+    def stop(self):
+        """At once: it has nothing to write, and takes a second to end where it is asked to."""
+        if self._process is not None:
+            self.kill()
+
+    def url(self, query=IN_TIME):
         return f"memcached://127.0.0.1:{self.port}{query}"
 
     @property
@@ -38,11 +43,11 @@ class Memcached(Running):
         """A client with time limits that a test can wait for."""
         import pymemcache
 
-        return pymemcache.PooledClient(self.address, **{"timeout": 5, "connect_timeout": 5, **options})
+        return pymemcache.PooledClient(self.address, **{"timeout": PATIENCE, "connect_timeout": PATIENCE, **options})
 
     def ask(self, line, end=b"\r\n"):
         """What memcached answers to a line of the test's own, up to `end`."""
-        with socket.create_connection(self.address, timeout=5) as connection:
+        with socket.create_connection(self.address, timeout=PATIENCE) as connection:
             connection.sendall(line.encode() + b"\r\n")
             answer = b""
             while not answer.endswith(end):

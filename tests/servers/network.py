@@ -8,31 +8,27 @@ from threading import Event, Thread
 
 
 class Silent:
-    """An address that accepts connections and never answers. `accepted` is how many came."""
+    """An address that accepts connections, by the kernel, and never answers."""
 
     def __enter__(self):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
         self._kept = []
-        self._thread = Thread(target=self._accept, daemon=True)
-        self._thread.start()
         return self
 
     def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join()
         for connection in self._kept:
             connection.close()
 
     @property
     def accepted(self):
-        return len(self._kept)
-
-    def _accept(self):
-        with suppress(OSError):
+        """How many connections came until now."""
+        with suppress(BlockingIOError):
             while True:
                 self._kept.append(self._listener.accept()[0])
+        return len(self._kept)
 
 
 class Relay:

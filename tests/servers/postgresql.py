@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 from conftest import program
 from servers.databases import NAME, PASSWORD, USER, Database
+from servers.programs import PATIENCE
 
 DEBIAN = Path("/usr/lib/postgresql")  # has a folder for each version, and none of them is on PATH
 
@@ -63,7 +64,7 @@ class PostgreSQL(Database):
     def connect(self, database=NAME):
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True,
-            connect_timeout=5,
+            connect_timeout=PATIENCE,
         )  # fmt: skip
 
 

@@ -13,15 +13,18 @@ import time
 from contextlib import contextmanager
 
 PATIENCE = 30  # seconds for a program to answer, or to end
+IN_TIME = f"?timeout={PATIENCE}s"  # in a store's URL, where a server is late only because the machine is busy
 
 
 def free_port():
     """A port of the loopback interface that nobody listens on, below those that outgoing connections are given.
 
-    So it stays free while a server that had it is down.
+    So it stays free while a server that had it is down. Of several workers of pytest-xdist each has ports of its own.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    of_each = 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = 20_000 + worker * of_each + random.randrange(of_each)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
-from servers.programs import Running, free_port, wait_until
+from servers.programs import IN_TIME, PATIENCE, Running, free_port, wait_until
 
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
@@ -23,14 +23,16 @@ class RedisServer(Running):
         command = [program("redis-server"), "--bind", "127.0.0.1", "--port", self.port, "--dir", folder, "--save", ""]
         super().__init__([*command, *options], self._pong, log=folder / "log")
 
-    def url(self, query=""):
+    def url(self, query=IN_TIME):
         return f"redis://127.0.0.1:{self.port}/0{query}"
 
     def client(self, **options):
         """A client with time limits that a test can wait for."""
         import redis
 
-        return redis.Redis(port=self.port, **{"socket_timeout": 5, "socket_connect_timeout": 5, **options})
+        return redis.Redis(
+            port=self.port, **{"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, **options}
+        )
 
     def ask(self, *command):
         """What the server answers to a command of the test's own."""
@@ -46,17 +48,19 @@ class RedisServer(Running):
         return len(self.ask("CLIENT LIST")) - 1
 
     def _pong(self):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(5) == b"+PONG"
 
 
 class ClusterOfThree:
-    """Three primaries that share the slots. A dead one is missed after a second."""
+    """Three primaries that share the slots. None is given up soon, for then the others refuse every key: a busy machine
+    keeps one waiting too.
+    """
 
     def __init__(self, folder, *options):
         self._buses = [free_port() for _ in range(3)]
-        common = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", *options)
+        common = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(1000 * PATIENCE), *options)
         self.nodes = [
             RedisServer(folder / str(number), *common, "--cluster-port", str(bus))
             for number, bus in enumerate(self._buses)
@@ -77,15 +81,15 @@ class ClusterOfThree:
         for number, (node, slots) in enumerate(zip(self.nodes, SLOTS, strict=True), start=1):
             node.ask("CLUSTER", "ADDSLOTSRANGE", *slots)
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number)
-            if number > 1:
-                node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._buses[0])
+            for other, bus in zip(self.nodes[: number - 1], self._buses, strict=False):
+                node.ask("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
         self.wait()
 
     def wait(self):
         """Until each of the three serves, and knows the two others."""
         wait_until(lambda: all(self._serves(node) for node in self.nodes))
 
-    def url(self, query=""):
+    def url(self, query=IN_TIME):
         return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes)}{query}"
 
     def client(self, **options):
@@ -93,7 +97,7 @@ class ClusterOfThree:
         import redis
 
         first = self.nodes[0]
-        return redis.RedisCluster("127.0.0.1", first.port, **{"socket_timeout": 5, **options})
+        return redis.RedisCluster("127.0.0.1", first.port, **{"socket_timeout": PATIENCE, **options})
 
     def _serves(self, node):
         info = str(node.ask("CLUSTER", "INFO"))

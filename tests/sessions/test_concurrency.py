@@ -12,7 +12,7 @@ from itertools import product
 import pytest
 from asking import ask
 from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
-from sessions.races import Interleaved, during, live
+from sessions.races import PATIENCE, Interleaved, during, live
 
 from middleware.errors import StoreError
 from middleware.sessions import SessionMiddleware, get_session
@@ -88,15 +88,15 @@ def test_the_threads_of_one_request_use_one_session(visitor, store):
 
     def wait():
         first_is_inside.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     def use(session):
         store.before["get"] = wait
         threads = [threading.Thread(target=session.update, kwargs={name: 1}) for name in ("x", "y")]
         threads[0].start()
-        first_is_inside.wait(10)
+        first_is_inside.wait(PATIENCE)
         threads[1].start()
-        threads[1].join(10)
+        threads[1].join(PATIENCE)
         go_on.set()
         for thread in threads:
             thread.join()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
+from sessions.races import PATIENCE
 
 from middleware.sessions import Timeouts
 
@@ -92,7 +93,7 @@ def test_eight_parallel_requests_with_a_due_id_agree_on_one_successor(renewing, 
 
     def use(session):
         everything(session)
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         return session.user
 
     def request(window):
@@ -105,7 +106,7 @@ def test_eight_parallel_requests_with_a_due_id_agree_on_one_successor(renewing, 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert [(answer.code, answer.text) for answer in answers] == [(200, "'ann'")] * 8
     assert names(events).count("renewed") == 1
     assert len({window(lambda session: session.id).text for window in windows}) == 1
@@ -178,7 +179,7 @@ def test_whatever_seven_threads_do_nothing_is_left_after_a_log_out(kind, store, 
         def use(session, barrier=barrier, left=left):
             act = left.pop()
             everything(session)
-            barrier.wait(10)
+            barrier.wait(PATIENCE)
             act(session)
 
         site.use = use
@@ -187,7 +188,7 @@ def test_whatever_seven_threads_do_nothing_is_left_after_a_log_out(kind, store, 
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         assert {window(user).text for window in [*windows, visitor]} == {"None"}
 
 

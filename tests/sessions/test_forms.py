@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from sessions.kit import SECRET, Clock, Site, SpyStore, everything, put
+from sessions.races import PATIENCE
 
 from middleware.sessions import Timeouts
 
@@ -247,7 +248,7 @@ def test_parallel_requests_that_are_the_first_to_read_a_token_get_tokens_of_one_
 
     def use(session):
         everything(session)
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         tokens.append(session.csrf_token)
 
     site.use = use
@@ -256,7 +257,7 @@ def test_parallel_requests_that_are_the_first_to_read_a_token_get_tokens_of_one_
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(set(tokens)) == 8
     for window in windows:  # whichever answer comes last to the browser
         assert accepts(window, *tokens)

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from pymemcache import HashClient
 from servers.memcached_servers import Memcached
+from servers.programs import PATIENCE
 
 from middleware.stores import MemcachedStore, ReadsMany, Store, open_store
 from middleware.stores.arguments import hashed
@@ -67,7 +68,9 @@ class TestMemcachedStore(OnOneServer, InWholeSeconds, ReadsManyContract, StoreCo
 class TestMemcachedStoreOnTwoServers(OnTwoServers, InWholeSeconds, ReadsManyContract, StoreContract):
     def make_store(self, clock):
         addresses = [server.address for server in self.servers]
-        return MemcachedStore(lambda: HashClient(addresses, use_pooling=True, timeout=5, connect_timeout=5))
+        return MemcachedStore(
+            lambda: HashClient(addresses, use_pooling=True, timeout=PATIENCE, connect_timeout=PATIENCE)
+        )
 
 
 class TestMemcachedStoreAmongProcesses(OnOneServer, SharedStoreContract):

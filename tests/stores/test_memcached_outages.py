@@ -9,7 +9,7 @@ from forking import forked, needs_fork
 from pymemcache import HashClient, PooledClient
 from servers.memcached_servers import Memcached
 from servers.network import Relay, Silent
-from servers.programs import wait_until
+from servers.programs import PATIENCE, wait_until
 
 from middleware.errors import StoreError
 from middleware.stores import MemcachedStore, open_store
@@ -17,7 +17,7 @@ from middleware.stores.arguments import hashed
 from middleware.testing.crowds import THREADS, in_threads
 
 pytestmark = pytest.mark.slow
-LIMITS = {"timeout": 5, "connect_timeout": 5}
+LIMITS = {"timeout": PATIENCE, "connect_timeout": PATIENCE}
 
 
 def test_a_restart_is_not_noticed_but_for_what_is_gone(tmp_path):
@@ -66,7 +66,7 @@ def test_a_server_that_is_down_has_no_stand_in(tmp_path):
 def test_an_address_that_never_answers_is_asked_once():
     with Silent() as silent:
         address = ("127.0.0.1", silent.port)
-        with MemcachedStore(lambda: PooledClient(address, timeout=0.2, connect_timeout=5)) as store:
+        with MemcachedStore(lambda: PooledClient(address, timeout=0.2, connect_timeout=PATIENCE)) as store:
             with pytest.raises(StoreError, match=r"timed out\. Look whether it is overloaded"):
                 store.get("key")
             assert silent.accepted == 1

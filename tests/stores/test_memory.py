@@ -262,7 +262,7 @@ def test_a_child_forked_while_another_thread_is_inside_can_use_its_store():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is what is tested
         child = os.fork()
     if child == 0:
-        signal.alarm(10)  # a lock held for ever must not hang the tests
+        signal.alarm(60)  # a lock held for ever must not hang the tests
         store.set("other", b"value")
         os._exit(0 if store.get("key") == b"value" else 1)
     thread.join()

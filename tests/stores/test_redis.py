@@ -10,7 +10,7 @@ import redis
 from redis import asyncio as redis_asyncio
 from redis.cluster import LoadBalancingStrategy
 from redis.sentinel import Sentinel
-from servers.programs import wait_until
+from servers.programs import PATIENCE, wait_until
 from servers.redis_servers import RedisServer, keys_of
 
 from middleware import operators
@@ -404,7 +404,9 @@ def test_threads_beyond_the_client_s_connections_are_told(server):
 @slow
 def test_threads_wait_for_a_connection_where_the_client_s_would(tmp_path):
     with RedisServer(tmp_path) as server:
-        pool = redis.BlockingConnectionPool(port=server.port, max_connections=2, timeout=20, socket_timeout=5)
+        pool = redis.BlockingConnectionPool(
+            port=server.port, max_connections=2, timeout=PATIENCE, socket_timeout=PATIENCE
+        )
         with RedisStore(redis.Redis(connection_pool=pool)) as store:
             answers = []
             barrier = threading.Barrier(THREADS)

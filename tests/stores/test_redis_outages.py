@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 from servers.network import Relay, Silent
-from servers.programs import wait_until
+from servers.programs import IN_TIME, PATIENCE, wait_until
 from servers.redis_servers import ClusterOfThree, RedisServer, SentinelServer
 
 from middleware.errors import StoreError
@@ -78,7 +78,8 @@ def test_a_restart_between_two_calls_is_not_noticed(tmp_path):
 
 
 def test_a_cluster_that_has_lost_a_primary_works_again_when_that_is_back(tmp_path):
-    with ClusterOfThree(tmp_path, *DURABLE) as cluster, cluster.client() as client, RedisStore(client) as store:
+    soon = ("--cluster-node-timeout", "2000")  # one that comes back waits as long before it serves
+    with ClusterOfThree(tmp_path, *DURABLE, *soon) as cluster, cluster.client() as client, RedisStore(client) as store:
         keys = [str(number) for number in range(60)]
         for key in keys:
             store.set(key, key.encode())
@@ -105,7 +106,7 @@ def answers(store, keys):
 
 def test_a_cluster_that_is_down_when_the_store_is_opened_is_used_when_it_is_up(tmp_path):
     cluster = ClusterOfThree(tmp_path)
-    with open_store(cluster.url("?prefix=app:")) as store:
+    with open_store(cluster.url(f"{IN_TIME}&prefix=app:")) as store:
         assert repr(store) == "<RedisStore: a Redis Cluster, prefix='app:'>"
         with pytest.raises(StoreError, match=r"a Redis Cluster: .*cannot be connected"):
             store.get("key")
@@ -143,7 +144,7 @@ def test_a_server_that_hangs_is_told_and_used_again(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"retry": Retry(NoBackoff(), 5), "retry_on_error": [redis.TimeoutError]}])
 def test_a_write_whose_answer_was_lost_is_not_sent_again(tmp_path, options):
     with RedisServer(tmp_path) as server, Relay(server.port) as relay:
-        client = redis.Redis(port=relay.port, socket_timeout=5, **options)
+        client = redis.Redis(port=relay.port, socket_timeout=PATIENCE, **options)
         with RedisStore(client) as store:
             store.set("key", b"0")
             assert store.swap("key", b"0", b"1")  # so that the server has the script
@@ -165,7 +166,7 @@ def test_a_write_whose_answer_was_lost_is_not_sent_again(tmp_path, options):
 
 def test_a_node_of_a_cluster_that_hangs_is_asked_once(tmp_path):
     with (
-        ClusterOfThree(tmp_path, "--cluster-node-timeout", "15000") as cluster,  # else it may take itself for dead
+        ClusterOfThree(tmp_path) as cluster,
         open_store(cluster.url()) as patient,
         open_store(cluster.url("?timeout=300ms")) as store,
     ):
@@ -214,7 +215,7 @@ def test_a_store_follows_its_sentinel_to_the_new_primary(tmp_path):
         wait_until(lambda: new.ask("INFO", "replication")["master_link_status"] == "up")
         with SentinelServer(tmp_path / "sentinel", old) as sentinel:
             address = ("127.0.0.1", sentinel.port)
-            client = Sentinel([address], socket_timeout=5).master_for("primary", socket_timeout=5)
+            client = Sentinel([address], socket_timeout=PATIENCE).master_for("primary", socket_timeout=PATIENCE)
             with RedisStore(client) as store:
                 store.set("key", b"a")
                 assert store.swap("key", b"a", b"b")

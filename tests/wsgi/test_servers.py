@@ -26,7 +26,7 @@ class Quiet(WSGIRequestHandler):
 @contextmanager
 def wsgiref_server(app):
     server = make_server("127.0.0.1", 0, app, handler_class=Quiet)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield server.server_port
@@ -70,7 +70,7 @@ class Told(AmendsAndWatches):
 
 
 def ask(port, method="GET"):
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, "/", headers={"Connection": "close"})
     response = connection.getresponse()
     body = response.read()
@@ -121,7 +121,7 @@ def test_a_client_reads_what_watch_saw(serving, name):
     layer = Told(APPS[name])
     with serving(layer) as port:
         response, body = ask(port)
-        assert layer.ended.wait(20)
+        assert layer.ended.wait(60)
     assert (response.status, response.getheader("X-Amended"), body) == (200, "yes", CONTENT)
     assert b"".join(layer.seen) == CONTENT
     assert (layer.last.completed, layer.last.gone, layer.last.error) == (True, False, None)
@@ -133,6 +133,6 @@ def test_head_is_completed(serving, name):
     layer = Told(APPS[name])
     with serving(layer) as port:
         response, body = ask(port, "HEAD")
-        assert layer.ended.wait(20)
+        assert layer.ended.wait(60)
     assert (response.status, body) == (200, b"")
     assert (layer.last.completed, layer.last.error) == (True, None)
