@@ -1,21 +1,18 @@
-"""Sessions on real servers: nothing lost, no log-out undone, an outage that is an answer."""
-
-import threading
-from functools import partial
+"""Sessions on real servers: no log-out undone, an outage that is an answer. That nothing is lost is in
+sessions/test_exact.py, for every store.
+"""
 
 import pytest
 from servers.addresses import KINDS, empty_store, empty_table
 from servers.network import Silent
 from servers.redis_servers import RedisServer
 from sessions.kit import Site, everything, put
-from stores.session_writer import ROUNDS, layer_on, write
+from sessions.races import cookie_of
 from stores.sql_kit import DRIVERS, place
 
 from middleware.stores import MemoryStore, open_store
-from middleware.testing.crowds import PROCESSES, in_processes
 
 pytestmark = pytest.mark.slow
-WORKERS = 8
 
 
 @pytest.fixture(params=KINDS)
@@ -27,54 +24,6 @@ def url(request):
 def store(url):
     with open_store(url) as store:
         yield store
-
-
-def kept_session(layer):
-    """The cookie of a session that is kept."""
-    session = layer.open()
-    session["begun"] = True
-    (line,) = session.save()
-    return line.partition(";")[0]
-
-
-def test_threads_that_write_keys_of_their_own_and_count_lose_nothing(store):
-    layer = layer_on(store)
-    cookie = kept_session(layer)
-    barrier = threading.Barrier(WORKERS)
-    numbers = []
-    errors = []
-
-    def work(number):
-        try:
-            for turn in range(ROUNDS):
-                barrier.wait()
-                session = layer.open(cookie)
-                len(session)  # loaded, all at once
-                barrier.wait()
-                session[f"{number} {turn}"] = turn
-                session.save()
-                numbers.append(layer.open(cookie).increment("count"))
-        except BaseException as error:
-            barrier.abort()
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert sorted(numbers) == list(range(1, WORKERS * ROUNDS + 1))
-    assert len(layer.open(cookie)) == WORKERS * ROUNDS + 2
-
-
-@pytest.mark.parametrize("url", ["redis", "cluster", "memcached"], indirect=True)
-def test_processes_that_write_keys_of_their_own_and_count_lose_nothing(url, store):
-    layer = layer_on(store)
-    cookie = kept_session(layer)
-    numbers = in_processes(partial(write, cookie), partial(open_store, url))
-    assert sorted(number for own in numbers for number in own) == list(range(1, PROCESSES * ROUNDS + 1))
-    assert len(layer.open(cookie)) == PROCESSES * ROUNDS + 2
 
 
 @pytest.mark.parametrize("late", [put(late=1), everything, lambda session: session.rotate()])
@@ -144,6 +93,7 @@ def test_an_outage_of_a_database_is_an_answer_and_the_session_outlives_it(kind, 
 
 def test_an_address_that_never_answers_is_an_outage():
     with Silent() as silent, open_store(f"redis://127.0.0.1:{silent.port}?timeout=200ms") as store:
-        answer = Site(store=store).ask(everything, kept_session(layer_on(MemoryStore())))
+        cookie = cookie_of(Site(store=MemoryStore()).ask(put(a=1)))
+        answer = Site(store=store).ask(everything, cookie)
         assert (answer.code, answer.all("Set-Cookie")) == (503, [])
         assert silent.accepted == 1
