@@ -129,3 +129,9 @@ def site(origin, outside=None, **options):
     cache = CacheMiddleware(origin, store=MemoryStore(), clock=lambda: origin.now, **options)
     with served(cache if outside is None else outside(cache)) as port:
         yield port
+
+
+def keep(port, target):
+    """Have an answer stored. A server sends a body whole before a layer sees its end; who asks again waits for that."""
+    exchange(port, target)
+    exchange(port, target)

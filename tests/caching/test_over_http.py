@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from over_http import FRESH, PATIENCE, Origin, Reply, Wire, exchange, site
+from over_http import FRESH, PATIENCE, Origin, Reply, Wire, exchange, keep, site
 
 pytestmark = pytest.mark.slow
 
@@ -148,7 +148,7 @@ def test_a_megabyte_arrives_byte_for_byte(origin, port):
 
 def test_head_is_answered_from_what_get_left_and_the_connection_goes_on(origin, port):
     origin.answers(FRESH, body=DIGITS)
-    exchange(port, "/a")
+    keep(port, "/a")
     with Wire(port) as wire:
         wire.send("HEAD /a HTTP/1.1")
         answer = Reply(wire.head("HEAD"))
@@ -208,7 +208,7 @@ def test_a_field_for_caches_such_as_this_goes_on_to_the_client(origin, port):
 )
 def test_a_range_of_a_stored_answer_is_cut_out_of_it(origin, port, asked, content_range, body):
     origin.answers(FRESH, ("X-Kind", "digits"), body=DIGITS)
-    exchange(port, "/a")
+    keep(port, "/a")
     part = exchange(port, "/a", f"Range: {asked}")
     assert (part.status, part.body, part.field("Content-Range")) == (206, body, content_range)
     assert part.field("Content-Length") == str(len(body))
@@ -218,7 +218,7 @@ def test_a_range_of_a_stored_answer_is_cut_out_of_it(origin, port, asked, conten
 
 def test_a_range_past_the_end_is_refused_without_a_body(origin, port):
     origin.answers(FRESH, body=DIGITS)
-    exchange(port, "/a")
+    keep(port, "/a")
     refusal = exchange(port, "/a", "Range: bytes=10-")
     assert (refusal.status, refusal.field("Content-Range"), refusal.body) == (416, "bytes */10", b"")
     assert origin.calls == 1
@@ -226,7 +226,7 @@ def test_a_range_past_the_end_is_refused_without_a_body(origin, port):
 
 def test_a_range_is_cut_only_where_the_validator_it_came_with_holds(origin, port):
     origin.answers(FRESH, ("ETag", '"1"'), body=DIGITS)
-    exchange(port, "/a")
+    keep(port, "/a")
     assert exchange(port, "/a", "Range: bytes=0-1", 'If-Range: "1"').body == b"01"
     assert exchange(port, "/a", "Range: bytes=0-1", 'If-Range: "2"').body == DIGITS
     assert exchange(port, "/a", "Range: bytes=0-1", 'If-None-Match: "1"').status == 304
