@@ -98,9 +98,9 @@ class Fetching:
             boarded.land(STORED)
         return boarded, given
 
-    def _name(self, look: Look) -> str:
+    def _name(self, look: Look, environ: WSGIEnvironment | None = None) -> str:
         """What requests must have in common for one to wait for the answer to another, as far as that is known."""
-        environ, key, record = look.environ, look.key, look.record
+        environ, key, record = environ or look.environ, look.key, look.record
         parts = [key.url, key.seen, "cookie" if environ.get("HTTP_COOKIE") else ""]
         if record is not None:
             parts += [self._keys.variant(environ, key.seen, names) for names in record.selections if names]
@@ -140,10 +140,11 @@ class Fetching:
         )
         if chunks is None:
             return None
-        flight = self._flights.try_lead(self._name(look))
+        clean = cleaned(environ, (*names, *self._keys.keyed))
+        flight = self._flights.try_lead(self._name(look, clean))
         if flight is None:
             return chunks
-        task = partial(self._refresh, cleaned(environ, (*names, *self._keys.keyed)), flight)
+        task = partial(self._refresh, clean, flight)
         if not self._refreshing.can_run_beside(environ):
             return Afterwards(chunks, task)
         if not self._refreshing.start(environ, task):
@@ -157,6 +158,8 @@ class Fetching:
             key = self._keys.key_of(environ)
             record, found = self._terms.shelf.find(environ, key, now)
             look = Look(environ, key, NOTHING, record, found, now)
+            if found is not None and use_of(found, look, self._terms.policy) is FRESH:
+                return  # another refreshed it between the look into the store and the flight
             run(lambda _, start_response: self._ask(look, flight, start_response), environ, most=self._terms.max_object)
         except Exception as error:
             self._tell("refresh_failed", environ, {"error": repr(error)})
