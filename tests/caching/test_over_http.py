@@ -7,6 +7,8 @@ import threading
 import pytest
 from over_http import FRESH, PATIENCE, Origin, Reply, Wire, exchange, keep, site
 
+from middleware.caching import CachePolicy
+
 pytestmark = pytest.mark.slow
 
 DIGITS = b"0123456789"
@@ -238,6 +240,43 @@ def test_a_part_that_the_application_sent_is_no_answer_to_a_plain_get(origin, po
     assert exchange(port, "/a", "Range: bytes=0-3").body == b"0123"
     origin.answers(FRESH, body=DIGITS)
     assert exchange(port, "/a").body == DIGITS
+
+
+@pytest.fixture
+def port_that_stores_parts(origin):
+    with site(origin, policy=CachePolicy(store_partial=True)) as port:
+        yield port
+
+
+def test_a_stored_part_answers_whoever_asks_for_it_and_nobody_else(origin, port_that_stores_parts):
+    port = port_that_stores_parts
+
+    def stream(environ, start_response):
+        start_response("206 Partial Content", [FRESH, ("Content-Range", "bytes 0-3/10")])
+        yield b"01"
+        yield b"23"
+
+    origin.respond = stream
+    exchange(port, "/a", "Range: bytes=0-3")
+    origin.answers(("Cache-Control", "no-store"), body=DIGITS)
+    part = exchange(port, "/a", "Range: bytes=0-3")
+    assert (part.status, part.body, part.field("Content-Range")) == (206, b"0123", "bytes 0-3/10")
+    assert origin.calls == 1
+    for fields in ([], ["Range: bytes=4-5"], ["Range: bytes=0-3", 'If-Range: "1"']):
+        assert exchange(port, "/a", *fields).body == DIGITS
+    assert origin.calls == 4
+
+
+@pytest.mark.parametrize(
+    ("content_range", "fields"),
+    [("bytes 4-9/10", ["Range: bytes=-5"]), ("bytes 0-4/*", ["Range: bytes=0-4"]), ("bytes 0-4/10", [])],
+    ids=["not as long as it says", "of an unknown whole", "nobody asked for"],
+)
+def test_a_part_is_not_stored_where_it_is_in_doubt_which(origin, port_that_stores_parts, content_range, fields):
+    origin.answers(FRESH, ("Content-Range", content_range), status="206 Partial Content", body=b"01234")
+    exchange(port_that_stores_parts, "/a", *fields)
+    exchange(port_that_stores_parts, "/a", *fields)
+    assert origin.calls == 2
 
 
 # On the way

@@ -10,6 +10,7 @@ from middleware.caching.lines import checksum
 from middleware.caching.marks import new_name
 from middleware.caching.passed_over import PASSED_FOR
 from middleware.caching.privacy import is_authorized, is_private
+from middleware.caching.ranges import part_of
 from middleware.caching.said import Said
 from middleware.caching.storing import (
     FAILURES,
@@ -185,8 +186,11 @@ class Filling:
             return None, "session"
         if not is_worth_reading(fields, terms.policy):
             return None, "no-freshness"
-        if self._look.key.ranged and status[:3] not in ("200", "206"):
-            return None, "range"  # it may be about the range alone
+        if self._look.key.ranged:
+            if status[:3] not in ("200", "206"):
+                return None, "range"  # it may be about the range alone
+        elif status[:3] == "206":
+            return None, "partial"  # nobody asked for a part
         now = terms.clock()
         said = self._read(status[:3], fields, now)
         reason = self._reason_against(status[:3], said)
@@ -249,6 +253,8 @@ class Filling:
         code = self._status[:3]
         if size and code == "204":
             return False  # a body that no client gets
+        if code == "206" and part_of(code, self._fields, size) is None:
+            return False  # not the part that it says
         now = self._terms.clock()
         body = self._copy.body()
         if said.framed and body.endswith(_END_OF_CHUNKS):

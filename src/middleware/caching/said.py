@@ -95,6 +95,8 @@ class Said:
         self.stripped = policy.stripped
         vary = lines.get("vary", ())
         self.selecting = selecting(vary, lines.get("access-control-allow-origin", ()) if policy.guard_unkeyed else ())
+        if status == "206" and self.selecting is not None:  # it is the answer to this range alone
+            self.selecting = tuple(sorted({*self.selecting, "if-range", "range"}))
         self.forbidden = "unreadable" if given is None else self._forbidden_by(status, vary, policy)
         date = parse_http_date(", ".join(lines["date"]), received_at) if "date" in lines else None
         if date is None:
