@@ -27,6 +27,21 @@ class Together:
         return self.cache(environ, start_response)
 
 
+class Announces:
+    """Sets `came` when a request of the second kind is there."""
+
+    def __init__(self, came):
+        self.came = came
+
+    def __call__(self, cache):
+        def front(environ, start_response):
+            if "HTTP_X_SECOND" in environ:
+                self.came.set()
+            return cache(environ, start_response)
+
+        return front
+
+
 @pytest.fixture
 def origin():
     return Origin()
@@ -84,16 +99,8 @@ def test_a_client_that_leaves_does_not_take_with_it_who_waits_for_its_answer(ori
         while True:  # the server notices when it writes
             yield b"more" * 1000
 
-    def counting(cache):
-        def front(environ, start_response):
-            if "HTTP_X_SECOND" in environ:
-                second_came.set()
-            return cache(environ, start_response)
-
-        return front
-
     origin.respond = respond
-    with site(origin, outside=counting) as port, ThreadPoolExecutor(1) as pool:
+    with site(origin, outside=Announces(second_came)) as port, ThreadPoolExecutor(1) as pool:
         with Wire(port) as wire:
             wire.send("GET /a HTTP/1.1")
             assert wire.head().read1() == b"first"
@@ -102,6 +109,26 @@ def test_a_client_that_leaves_does_not_take_with_it_who_waits_for_its_answer(ori
         left.set()
         assert second.result(PATIENCE).body == b"whole"
     assert origin.calls == 2
+
+
+def test_a_range_of_an_answer_that_is_under_way_is_cut_out_of_it_when_it_is_there(origin):
+    second_came = threading.Event()
+
+    def respond(environ, start_response):
+        start_response("200 OK", [FRESH])
+        if "HTTP_RANGE" in environ:
+            return
+        yield b"01234"
+        assert second_came.wait(PATIENCE)
+        yield b"56789"
+
+    origin.respond = respond
+    with site(origin, outside=Announces(second_came)) as port, ThreadPoolExecutor(1) as pool, Wire(port) as wire:
+        wire.send("GET /a HTTP/1.1")
+        assert wire.head().read1() == b"01234"
+        part = pool.submit(exchange, port, "/a", "X-Second: yes", "Range: bytes=4-5").result(PATIENCE)
+    assert (part.status, part.body) == (206, b"45")
+    assert origin.calls == 1
 
 
 def test_a_client_that_does_not_read_holds_nobody_up(origin):

@@ -70,9 +70,12 @@ class Fetching:
 
     def _join(self, look: Look, start_response: StartResponse) -> tuple[Flight | None, Iterable[bytes] | None]:
         """Lead a flight, or wait for one; the answer where there is one then."""
-        if look.key.ranged or is_authorized(look.environ, self._terms.policy):
+        if is_authorized(look.environ, self._terms.policy):
             return None, None  # no answer to these is one for others
         name = self._name(look)
+        if look.key.ranged:  # nor to these, but they are answered out of one that is under way
+            outcome = self._flights.wait_for(name)
+            return None, self._answer_anew(look, start_response, collapsed=outcome is STORED)
         boarded = self._flights.board(name)
         is_refined = False
         while isinstance(boarded, Waiter):

@@ -103,6 +103,15 @@ class Flights:
         flight.land(PASSED, seconds)
         return Flight(self, flight.name, flight.until)
 
+    def wait_for(self, name: str) -> Outcome | None:
+        """Wait for the flight of this name, where one is under way in this process; None where none is. Leads none."""
+        now = self._clock()
+        current = self._under_way.get(name)
+        if current is None or not self._is_alive(current, now):
+            return None
+        waiter = self._wait_for(current, now + self._timeout)
+        return None if waiter is None else waiter.wait()
+
     def try_lead(self, name: str) -> Flight | None:
         """Lead the flight of this name, or None where another does, here or in another process. Waits for nobody."""
         now = self._clock()
