@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from middleware.caching.entry import Head
     from middleware.caching.keys import Key, Keys
     from middleware.caching.policy import CachePolicy
+    from middleware.caching.said import Fields
+    from middleware.caching.status import CacheStatus
     from middleware.events import Listener
     from middleware.stores.base import Store
 
@@ -48,7 +50,19 @@ class Found:
     and the `turn` of what is known of it, are the same.
     """
 
-    __slots__ = ("address", "data", "depends", "emptied", "head", "read_again_at", "record", "soft", "turn", "variant")
+    __slots__ = (
+        "_told",
+        "address",
+        "data",
+        "depends",
+        "emptied",
+        "head",
+        "read_again_at",
+        "record",
+        "soft",
+        "turn",
+        "variant",
+    )
 
     def __init__(
         self, record: Record, variant: str, address: str, head: Head, read_again_at: float, *, soft: bool
@@ -63,6 +77,19 @@ class Found:
         self.emptied = 0
         self.depends: list[str] = []
         self.data: list[bytes | None] = []
+        self._told: tuple[int, Fields] = (-1, [])
+
+    def fields_at(self, now: float, status: CacheStatus | None) -> Fields:
+        """The fields of a hit, which belong to the caller; they are made once a second of the answer's age."""
+        age, fields = self._told
+        head = self.head
+        current = int(head.age(now))
+        if age != current:
+            fields = [*head.hit_fields, ("Age", str(current))]
+            if status is not None:
+                fields.append(status.hit(head.ttl(now)))
+            self._told = current, fields
+        return [*fields]
 
 
 class Shelf:
