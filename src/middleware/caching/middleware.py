@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from middleware.caching.keys import Key
     from middleware.caching.shelf import Found
-    from middleware.events import Listener
+    from middleware.events import Event
     from middleware.stores.base import Store
 
 _POLICIES = {"default": CachePolicy(), "conformance": CachePolicy.CONFORMANCE}
@@ -71,7 +71,7 @@ class CacheMiddleware:
         max_waiters: int = 100,
         purge_by: Callable[[WSGIEnvironment], bool] | None = None,
         name: str | None = "wsgi-middleware",
-        on_event: Listener | None = None,
+        on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time,
     ) -> None:
         for verb in ("get", "set", "add", "swap", "delete"):

@@ -47,9 +47,9 @@ ALIASES = {
 CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
-DURATIONS = {"grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
+DURATIONS = {"flight_timeout", "grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
 SIZES = {"max_body", "max_bytes", "max_object"}
-COUNTS = {"chunks", "max_sessions"}
+COUNTS = {"chunks", "max_sessions", "max_waiters"}
 SHARES = {"heuristic"}
 
 
