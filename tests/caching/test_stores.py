@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 from asking import ask
-from cached_site import Site
-from hypothesis import given
-from hypothesis import strategies as st
+from cached_site import START, Site
 
-from middleware.caching import CacheMiddleware
-from middleware.caching.entry import Head, Record, StoredBody
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
+from middleware.caching import CacheMiddleware, CachePolicy, CachePurger
 from middleware.errors import ConfigurationError, StoreError
 from middleware.stores import MemoryStore, SQLiteStore
 
@@ -190,6 +185,68 @@ def test_a_store_that_fails_slowly_is_not_asked_again_and_again_by_one_request(v
         assert store.calls <= 2
 
 
+def test_a_store_that_fails_is_told_once_a_minute_and_so_is_that_it_works_again(caplog):
+    class Failing(Plain):
+        fails = False
+
+        def get(self, key):
+            if self.fails:
+                raise StoreError("down")
+            return super().get(key)
+
+    events = []
+    store = Failing()
+    site = Site(store=store, on_event=events.append)
+    site.answers("Cache-Control: max-age=600")
+    site.ask()
+    store.fails = True
+    for at in range(1, 150):
+        assert not site.is_hit(at=at)
+    store.fails = False
+    for at in range(150, 160):
+        site.ask(at=at)
+    assert site.is_hit()
+    told = [(event.name, event.time - START) for event in events]
+    assert told == [("store_failed", 1), ("store_failed", 61), ("store_failed", 121), ("store_recovered", 151)]
+    assert {event.layer for event in events} == {"cache"}
+    assert events[0].details == {"error": "StoreError: down"}
+    assert len(caplog.records) == 3
+
+
+def test_a_store_that_reads_but_does_not_write_has_not_recovered_with_the_next_read():
+    class ReadOnly(Plain):
+        def add(self, *arguments):
+            raise StoreError("read-only")
+
+        set = swap = add
+
+    events = []
+    site = Site(store=ReadOnly(), on_event=events.append)
+    site.answers("Cache-Control: max-age=600")
+    for at in range(50):
+        assert not site.is_hit(at=at)
+    assert [event.name for event in events] == ["store_failed"]
+
+
+def test_a_store_that_failed_is_not_left_alone_for_longer_where_the_clock_steps_back():
+    class Failing(Plain):
+        fails = True
+
+        def get(self, key):
+            if self.fails:
+                raise StoreError("down")
+            return super().get(key)
+
+    store = Failing()
+    site = Site(store=store)
+    site.answers("Cache-Control: max-age=600")
+    for _ in range(5):
+        assert not site.is_hit(at=1000)
+    store.fails = False
+    assert not site.is_hit(at=0)
+    assert site.is_hit()
+
+
 def test_an_answer_that_does_not_fit_into_the_store_passes(caplog):
     site = Site(store=MemoryStore(max_bytes=8192))
     site.answers("Cache-Control: max-age=60", body=b"x" * 10_000)
@@ -242,6 +299,120 @@ def test_looking_one_variant_up_reads_no_more_where_there_are_many():
     assert set(needed) == {4}  # with the mark of everything
 
 
+class ReadingMany(Plain):
+    """Counts its round trips."""
+
+    def __init__(self):
+        super().__init__()
+        self.trips = 0
+
+    def get(self, key):
+        self.trips += 1
+        return super().get(key)
+
+    def get_many(self, keys):
+        self.trips += 1
+        return [self.data.get(key) for key in keys]
+
+
+def trips(site, at, **request):
+    """How often the store is read for a hit."""
+    site.store.trips = 0
+    assert site.is_hit(at=at, **request)
+    return site.store.trips
+
+
+@pytest.mark.parametrize("tags", [0, 1, 64])
+@pytest.mark.parametrize("path", ["/a", "/a?b=c"])
+def test_a_hit_takes_two_round_trips_at_first_and_then_one(tags, path):
+    site = Site(store=ReadingMany())
+    fields = [f"Cache-Tag: {','.join(map(str, range(tags)))}"] if tags else []
+    site.answers("Cache-Control: max-age=60", *fields)
+    site.ask(path)
+    for one in (site, Site(store=site.store)):  # as in another process
+        one.answers()
+        assert trips(one, 1, path=path) == 2
+        assert trips(one, 1, path=path) == 1
+        assert trips(one, 1.5, path=path) == 1
+        assert trips(one, 2, path=path) == 2
+
+
+def test_a_hit_by_vary_takes_one_round_trip_more_at_first():
+    site = Site(store=ReadingMany())
+    site.answers("Cache-Control: max-age=60", "Vary: X", "Cache-Tag: a, b")
+    site.ask()
+    assert [trips(site, at) for at in (1, 1, 1.5)] == [3, 1, 1]
+
+
+def test_a_change_by_another_process_is_seen_at_the_next_request():
+    one = Site(store=ReadingMany())
+    one.answers("Cache-Control: max-age=600", "Cache-Tag: a")
+    other = Site(store=one.store)
+    purger = CachePurger(one.store, clock=lambda: one.now)
+    for purge in (
+        lambda: other.ask(method="POST"),
+        lambda: purger.purge("http://127.0.0.1/a"),
+        lambda: purger.purge_tags("a"),
+        purger.purge_all,
+    ):
+        one.ask()
+        assert one.is_hit()
+        purge()
+        one.now += 0.1
+        assert not one.is_hit()
+
+
+def test_what_is_stored_means_to_each_layer_on_a_store_what_its_policy_says():
+    one = Site(policy="conformance")
+    other = Site(store=one.store)
+    one.answers("Cache-Control: max-age=10")
+    one.ask()
+    for site in (one, other):
+        assert site.is_hit()
+    strict = Site(store=one.store, policy=CachePolicy(stale_on_failure=0))
+    strict.fails()
+    with pytest.raises(OSError, match="down"):
+        strict.ask(at=11)
+    other.fails()
+    assert other.ask(at=11).code == 200
+
+
+def test_a_purge_by_one_layer_on_a_store_is_seen_by_all():
+    one = Site()
+    sites = [one, Site(store=one.store), Site(store=one.store, policy="conformance")]
+    one.answers("Cache-Control: max-age=600", "Cache-Tag: a")
+    purger = CachePurger(one.store, clock=lambda: one.now)
+    for purge in (
+        lambda: one.ask(method="POST"),
+        lambda: purger.purge("http://127.0.0.1/a"),
+        lambda: purger.purge("http://127.0.0.1/a", prefix=True),
+        lambda: purger.purge_tags("a"),
+        purger.purge_all,
+        one.store.clear,
+    ):
+        one.now += 0.1
+        one.ask()
+        for site in sites:
+            site.now = one.now
+            assert site.is_hit()
+        purge()
+        one.now += 0.1
+        for site in sites[::-1]:
+            site.now = one.now
+            assert not site.is_hit()
+            one.store.clear()
+
+
+def test_what_the_store_lets_go_is_not_answered_for_long():
+    site = Site(store=MemoryStore(max_bytes=20_000))
+    site.answers("Cache-Control: max-age=600", body=b"x" * 2000)
+    site.ask("/first")
+    assert site.is_hit("/first")
+    for number in range(20):
+        site.ask(f"/{number}")
+    assert not site.is_hit("/first", at=1)
+
+
 def test_what_is_replaced_leaves_nothing_behind():
     store = Plain()
     site = cached(store)
@@ -249,6 +420,24 @@ def test_what_is_replaced_leaves_nothing_behind():
         site.answers("Cache-Control: max-age=60", "Vary: X", 'ETag: "2"', body=b"%d" % at)
         site.ask(at=at)
     assert store.entries == ["body", "head", "url"]
+
+
+@pytest.mark.parametrize("forget", ["invalidated", "purged", "expired"])
+def test_what_many_tags_had_leaves_nothing_behind_but_for_a_while(forget):
+    site = Site()
+    for number in range(300):
+        site.answers("Cache-Control: max-age=60", f"Cache-Tag: a{number}, b{number}, all")
+        site.ask(f"/a?{number}")
+    site.now += 1
+    if forget == "purged":
+        CachePurger(site.store, clock=lambda: site.now).purge_tags("all")
+    if forget == "invalidated":
+        for number in range(300):
+            site.ask(f"/a?{number}", method="POST")
+        assert site.store.bytes_used < 610 * 900  # marks
+    site.now += 3 * 86400
+    site.store.purge()
+    assert site.store.bytes_used == 0
 
 
 def test_what_was_invalidated_leaves_nothing_behind():
@@ -385,42 +574,6 @@ def test_a_change_that_another_process_stored_is_seen_here():
     other.answers("Cache-Control: max-age=600", body=b"new")
     other.ask(at=61)
     assert one.ask(at=1).body == b"new"
-
-
-text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
-names = st.from_regex(r"[A-Za-z-]{1,9}", fullmatch=True)
-fields = st.lists(st.tuples(names, text), max_size=6)
-
-
-@given(fields, st.floats(0, 1e12), st.integers(0, 10**9))
-def test_a_head_comes_back_as_it_was(pairs, received, length):
-    head = Head(
-        "g", "200 OK", pairs, Said("200", pairs, received, received, DEFAULT), received, StoredBody("n", length, 7, 9)
-    )
-    back = Head.from_bytes("address", head.to_bytes("address"))
-    assert back.fields == pairs
-    assert (back.received, back.initial_age, back.lifetime) == (head.received, head.initial_age, head.lifetime)
-    assert (back.stale_at, back.explicit, back.hit_fields) == (head.stale_at, head.explicit, head.hit_fields)
-    assert (back.body.name, back.body.length, back.body.checksum, back.body.until) == ("n", length, 7, 9)
-    assert Head.from_bytes("another address", head.to_bytes("address")) is None
-    assert Record.from_bytes("address", head.to_bytes("address")) is None
-
-
-selections = st.lists(st.lists(names.map(str.lower), max_size=3).map(tuple), max_size=4, unique=True).map(tuple)
-
-
-@given(selections, st.lists(st.sampled_from(["-", "a" * 32, "b" * 32]), unique=True).map(tuple))
-def test_a_record_comes_back_as_it_was(selections, variants):
-    record = Record("g", 7, 5, selections, variants)
-    back = Record.from_bytes("address", record.to_bytes("address"))
-    assert (back.generation, back.serial, back.until) == ("g", 7, 5)
-    assert (back.selections, back.variants) == (selections, variants)
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_are_too_odd_to_be_read(data):
-    assert Head.from_bytes("a", data) is None
-    assert Record.from_bytes("a", data) is None
 
 
 @pytest.mark.parametrize(

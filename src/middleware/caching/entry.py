@@ -6,7 +6,7 @@ A body is kept as it is, beside its head.
 from __future__ import annotations
 
 from middleware.caching.conditions import not_modified
-from middleware.caching.lines import opened, sealed
+from middleware.caching.lines import number, opened, sealed
 from middleware.caching.marks import tag_of
 from middleware.caching.policy import DEFAULT
 from middleware.caching.said import Said
@@ -92,7 +92,7 @@ class Record:
                 tuple(names),
                 tuple(variants.split(",")) if variants else (),
                 marked=tuple([(name, own) for name, own in pairs]),
-                soft_at=float(soft_at),
+                soft_at=number(soft_at),
             )
         except ValueError:
             return None
@@ -277,12 +277,14 @@ class Head:
             received, asked_at, initial_age, guessed, tags, status, *lines = lines
             pairs = list(zip(lines[::2], lines[1::2], strict=True))
             fields = pairs[int(tags) :]
-            said = Said(status[:3], fields, float(received), float(received), policy)
-            said.initial_age = float(initial_age)  # its Age field is not among those that are kept
+            if not status[:3].isdigit():
+                return None
+            said = Said(status[:3], fields, number(received), number(received), policy)
+            said.initial_age = number(initial_age)  # its Age field is not among those that are kept
             said.guessed = min(said.guessed, int(guessed))  # nothing was guessed for requests that said who asks
             body = StoredBody(name, int(length), int(check), int(until))
-            head = Head(generation, status, fields, said, float(received), body)
-            head.asked_at = float(asked_at)
+            head = Head(generation, status, fields, said, number(received), body)
+            head.asked_at = number(asked_at)
             head.tagged = tuple(pairs[: int(tags)])
         except ValueError:
             return None

@@ -34,6 +34,14 @@ def opened(kind: str, address: str, data: bytes) -> list[str] | None:
     return lines[2:]
 
 
+def number(text: str) -> float:
+    """What `repr` made of a float. A ValueError where nobody could reckon with it."""
+    value = float(text)
+    if not 0 <= value < 1e15:
+        raise ValueError("no time, and no age")
+    return value
+
+
 def checksum(data: bytes) -> int:
     """What tells damage; not what keeps out a forger, who could write any entry."""
     return crc32(data)

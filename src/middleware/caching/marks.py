@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from middleware.caching.lines import opened, sealed
+from middleware.caching.lines import number, opened, sealed
 from middleware.errors import StoreError
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ class Mark:
                 return None
             generation, numbers = lines
             purged_at, soft_at, until = numbers.split(" ")
-            return Mark(generation, float(purged_at), float(soft_at), int(until))
+            return Mark(generation, number(purged_at), number(soft_at), int(until))
         except ValueError:
             return None
 
