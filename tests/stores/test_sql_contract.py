@@ -4,6 +4,7 @@ from functools import partial
 from itertools import count
 
 import pytest
+from servers.programs import IN_TIME
 from sqlalchemy import create_engine
 from stores.sql_kit import DRIVERS
 
@@ -52,7 +53,7 @@ class AmongProcesses(SharedStoreContract):
     """Each opens a store of its own, in autocommit."""
 
     def make_opener(self):
-        return partial(open_store, f"{self.url}?prefix={next(_prefixes)}")
+        return partial(open_store, f"{self.url}{IN_TIME}&prefix={next(_prefixes)}")
 
 
 class TestPostgreSQL(OnAServer, AmongProcesses):
