@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from random import Random
+from sys import getswitchinterval, setswitchinterval
 from threading import Barrier, Event
+from time import sleep
 
 import pytest
 from caching.flying import LONG, NAME, PATIENCE, Page, at_once, start
 from forking import forked, needs_fork
 from sessions.kit import Clock
 
-from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights
+from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights, Waiter
+from middleware.caching.guarded import GuardedStore
 from middleware.errors import ConfigurationError
 from middleware.stores import MemoryStore
 
@@ -72,6 +77,19 @@ def test_a_flight_begun_before_the_clock_was_set_back_is_replaced(elsewhere):
     flights.board(NAME)
     clock.now -= 3600
     assert elsewhere(lambda: flights.board(NAME)).leads
+
+
+def test_who_read_the_clock_just_before_the_leader_did_waits_all_the_same(elsewhere):
+    clock = Clock()
+    flights = Flights(clock=clock)
+    flight = flights.board(NAME)
+    clock.now -= 1e-6
+    assert not elsewhere(lambda: flights.board(NAME)).leads
+    assert flights.try_lead(NAME) is None
+    clock.now += 1e-6
+    flight.land(PASSED)
+    clock.now -= 1e-6
+    assert leads_alone(flights, elsewhere)
 
 
 def test_flights_that_were_never_landed_do_not_pile_up():
@@ -188,6 +206,35 @@ def test_only_so_many_wait_and_the_others_make_the_call_themselves():
     site = page(make, max_waiters=2)
     assert at_once(5, site.ask) == ["made"] * 5
     assert len(site.calls) == 3
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_in_a_crowd_there_is_one_leader_at_a_time_and_nobody_is_forgotten(processes):
+    def crowd(number):
+        chance = Random(number)
+        flights = of_each[number % processes]
+        for _ in range(100):
+            name = chance.choice("ab")
+            flight = flights.try_lead(name) if chance.random() < 0.2 else flights.board(name)
+            while isinstance(flight, Waiter):
+                outcome = flight.wait()
+                assert outcome != TIMED_OUT
+                flight = flight.board_again() if outcome == FAILED else None
+            if flight is not None:
+                assert leading.setdefault(name, number) == number
+                sleep(chance.choice([0, 0.001]))
+                del leading[name]
+                flight.land(chance.choice([STORED, FAILED]))
+
+    leading = {}
+    store = GuardedStore(MemoryStore()) if processes > 1 else None
+    of_each = [Flights(store, timeout=LONG) for _ in range(processes)]
+    before = getswitchinterval()
+    setswitchinterval(1e-6)
+    try:
+        assert start([partial(crowd, number) for number in range(9)])() == [None] * 9
+    finally:
+        setswitchinterval(before)
 
 
 def test_nobody_waits_where_nobody_may(elsewhere):

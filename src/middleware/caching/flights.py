@@ -131,7 +131,8 @@ class Flights:
         return None if flight.lock is None else flight
 
     def _is_alive(self, flight: Flight, now: float) -> bool:
-        return flight.until - self._timeout <= now < flight.until  # before that, the clock was set back
+        # Whoever read the clock just before the leader did is no sign that it was set back.
+        return flight.until - 2 * self._timeout <= now < flight.until
 
     def _replace(self, old: Flight, new: Flight) -> Flight:
         """The flight that is under way now: the new one, unless a third was faster."""
@@ -165,7 +166,7 @@ class Flights:
         thread = get_ident()
         ahead: Flight | None = flight
         for _ in range(_DEEPEST):
-            if ahead is None:
+            if ahead is None or ahead.result is not None:
                 return False
             if ahead.thread == thread:
                 return True

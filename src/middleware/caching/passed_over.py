@@ -35,7 +35,7 @@ class PassedOver:
     def remembers(self, name: str, now: float) -> bool:
         """Whether it is not to be waited for. Of a clock that was set back nothing is believed."""
         until = self.until.get(hash(name))
-        return until is not None and now < until <= now + PASSED_FOR
+        return until is not None and now < until <= now + 2 * PASSED_FOR
 
     def forget(self, name: str) -> None:
         """Its answer was stored after all."""
