@@ -138,27 +138,30 @@ class Fetching:
         names = found.head.selecting
         if "cookie" in names or "authorization" in names or is_authorized(environ, self._terms.policy):
             return None
+        clean = cleaned(environ, (*names, *self._keys.keyed))
+        self._keys.hide(clean)
+        key = self._keys.key_of(clean)
+        if key.url != look.key.url or key.seen != look.key.seen:  # what a site adds to its keys is not in it
+            return None
         chunks = self.answer(
             found, look, start_response, None if status is None else status.hit(found.head.ttl(look.now))
         )
         if chunks is None:
             return None
-        clean = cleaned(environ, (*names, *self._keys.keyed))
         flight = self._flights.try_lead(self._name(look, clean))
         if flight is None:
             return chunks
-        task = partial(self._refresh, clean, flight)
+        task = partial(self._refresh, clean, key, flight)
         if not self._refreshing.can_run_beside(environ):
             return Afterwards(chunks, task)
         if not self._refreshing.start(environ, task):
             flight.land(FAILED)  # no room: a later request tries again
         return chunks
 
-    def _refresh(self, environ: WSGIEnvironment, flight: Flight) -> None:
+    def _refresh(self, environ: WSGIEnvironment, key: Key, flight: Flight) -> None:
         """Ask the application, for nobody who waits, about a stored answer that is stale."""
         try:
             now = self._terms.clock()
-            key = self._keys.key_of(environ)
             record, found = self._terms.shelf.find(environ, key, now)
             look = Look(environ, key, NOTHING, record, found, now)
             if found is not None and use_of(found, look, self._terms.policy) is FRESH:
