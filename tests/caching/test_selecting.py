@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CacheMiddleware
-from middleware.caching.hosts import canonical_host
 from middleware.caching.key_options import CacheKeys
 from middleware.caching.keys import Keys
 from middleware.caching.variants import framed
@@ -227,73 +226,6 @@ def test_endless_urls_and_fields_do_not_stay_in_memory():
     assert kept < 8 << 20
 
 
-TARGETS = [
-    "/x",
-    "/X",
-    "//x",
-    "/./x",
-    "/x?",
-    "/x;p=1",
-    "/x%2Fb",
-    "/x/b",
-    "/x%3Fz=1",
-    "/x?z=1",
-    "/x?a=1&b=2",
-    "/x?a=1%26b=2",
-    "/x?b=2&a=1",
-    "/x?a=1;b=2",
-    "/x?a=1&a=2",
-    "/x?a=2&a=1",
-    "/%C3%A9",
-    "/%c3%a9",
-    "/%00",
-    "/x%0A",
-    "/x%20b",
-    "/x+b",
-]
-
-
-def urls(target):
-    from urllib.parse import unquote_to_bytes
-
-    path, _, query = target.partition("?")
-    decoded = unquote_to_bytes(path).decode("latin-1")
-    return {"PATH_INFO": decoded, "QUERY_STRING": query, "REQUEST_URI": target}
-
-
-@pytest.mark.parametrize("raw", ["REQUEST_URI", "RAW_URI"])
-def test_urls_that_differ_share_no_entry(raw):
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    for target in TARGETS:
-        environ = urls(target)
-        environ[raw] = environ.pop("REQUEST_URI")
-        environ.setdefault("REQUEST_URI", "")
-        assert not site.is_hit(**environ), target
-        assert site.is_hit(**environ), target
-
-
-def test_urls_that_differ_share_no_entry_where_the_server_decodes_them():
-    seen = {}
-    for target in TARGETS:
-        environ = {**urls(target), "REQUEST_URI": "", "wsgi.url_scheme": "http", "HTTP_HOST": "a.example"}
-        key = PLAIN.key_of(environ)
-        seen.setdefault((key.url, key.seen), set()).add((environ["PATH_INFO"], environ["QUERY_STRING"]))
-    assert all(len(meant) == 1 for meant in seen.values())
-
-
-def test_a_path_that_an_outer_layer_changed_is_part_of_the_key():
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    raw = {"REQUEST_URI": "/a"}
-    site.ask(**raw)
-    assert not site.is_hit(PATH_INFO="/b", **raw)
-    assert not site.is_hit(SCRIPT_NAME="/a", PATH_INFO="", **raw)
-    assert not site.is_hit(QUERY_STRING="q", **raw)
-    site.ask(REQUEST_URI="/a?b", PATH_INFO="/a", QUERY_STRING="b")
-    assert not site.is_hit(REQUEST_URI="/a?b", PATH_INFO="/a?b")
-
-
 parts = st.lists(st.none() | st.text(max_size=5, alphabet=st.sampled_from("0123456789:-ab\n")), max_size=5)
 
 
@@ -337,82 +269,3 @@ def test_no_credentials_can_be_read_in_a_stores_keys_or_values():
     assert site.is_hit(**request)
     assert kept
     assert not any(b"SECRET" in data for data in kept)
-
-
-@pytest.mark.parametrize("host", ["A.example", "a.example:80", "A.EXAMPLE:80", "a.example:"])
-def test_a_host_that_could_be_written_plainer_is_answered_but_not_stored(host):
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    site.ask(HTTP_HOST=host)
-    assert not site.is_hit(HTTP_HOST="a.example")
-    assert site.is_hit(HTTP_HOST=host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "",
-        "a.example, b.example",
-        "a b",
-        "a.example/x",
-        "u@a.example",
-        "a.example:x",
-        "a.example:123456",
-        "[::1",
-        "a\n",
-        "é",
-        "a.example:80:80",
-        "[::1]x",
-        "[]",
-        "a?b",
-        "a#b",
-    ],
-)
-def test_a_host_that_is_none_is_neither_answered_nor_stored(host):
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    assert not site.is_hit(HTTP_HOST=host)
-    assert not site.is_hit(HTTP_HOST=host)
-
-
-def test_a_request_without_host_is_neither_answered_nor_stored():
-    def without(environ, start_response):
-        del environ["HTTP_HOST"]
-        return site.cache(environ, start_response)
-
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    assert "bypass" in ask(without).header("Cache-Status")
-    assert "bypass" in ask(without).header("Cache-Status")
-
-
-def test_hosts_do_not_share_entries():
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    for host in ("evil.example", "good.example", "good.example:1234", "good.example.", "[::1]", "[::1]:80a"):
-        assert not site.is_hit(HTTP_HOST=host)
-
-
-def test_schemes_do_not_share_entries():
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    site.ask()
-    assert not site.is_hit(**{"wsgi.url_scheme": "https"})
-
-
-def test_an_absolute_target_must_name_the_same_host():
-    site = Site()
-    site.answers("Cache-Control: max-age=60")
-    good = {"HTTP_HOST": "good.example"}
-    site.ask(REQUEST_URI="http://evil.example/a", **good)
-    site.ask(PATH_INFO="http://evil.example/a", **good)
-    assert not site.is_hit(**good)
-    assert site.is_hit(REQUEST_URI="http://good.example/a", **good)
-
-
-@given(
-    st.text(max_size=20) | st.from_regex(r"[A-Za-z.\[\]:0-9]{1,12}", fullmatch=True), st.sampled_from(["http", "https"])
-)
-def test_the_plainest_form_of_a_host_has_no_plainer_one(host, scheme):
-    plain = canonical_host(host, scheme)
-    assert plain is None or canonical_host(plain, scheme) == plain
