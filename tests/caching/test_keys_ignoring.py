@@ -274,6 +274,30 @@ def test_two_sessions_are_told_apart_whatever_trackers_are_beside_them():
     assert site.calls == 2
 
 
+# Bombs
+
+
+@pytest.mark.parametrize(
+    "bomb", ["&" * (1 << 16), "utm_a=1&" * (1 << 13), "utm_=" + "=" * (1 << 16), "a;&?" * (1 << 14)]
+)
+@each_server
+def test_an_endless_query_is_one_address(raw, bomb):
+    site = caching(raw, keys=TRACKERS)
+    for _ in range(2):
+        site.ask(f"/a?{bomb}")
+    assert site.calls == 1
+
+
+@pytest.mark.parametrize(
+    "bomb", [";" * (1 << 16), "_ga=1;" * (1 << 13), '"' * 65_535, '_ga="; ' * (1 << 13), ", " * (1 << 15)]
+)
+def test_endless_cookies_are_one_variant(bomb):
+    site = caching("REQUEST_URI", "Vary: Cookie", keys=TRACKERS)
+    for _ in range(2):
+        site.ask(HTTP_COOKIE=bomb)
+    assert site.calls == 1
+
+
 # Nothing is asked for, nothing is done
 
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from middleware.caching import CacheKeys
+from middleware.caching.key_options import UNKEYED
 from middleware.errors import ConfigurationError
 from middleware.integrations.conversion import build, keys, read_option, readers
 
@@ -151,6 +153,14 @@ def test_a_duration_of_whole_seconds_is_an_int():
 def test_an_option_that_must_be_given_and_is_not_is_named():
     with pytest.raises(ConfigurationError, match="here: the option 'size' is missing"):
         build(Group, "app", options={}, where="here")
+
+
+def test_a_mapping_is_named():
+    given = {"ignore_query": "utm_* gclid", "unkeyed": "middleware.caching.key_options:UNKEYED"}
+    read = build(CacheKeys, options=given, where="[filter:x]")
+    assert read == CacheKeys(ignore_query=["utm_*", "gclid"], unkeyed=UNKEYED)
+    with pytest.raises(ConfigurationError, match="a name such as package.module:NAME"):
+        build(CacheKeys, options={"normalise": "gzip"}, where="[filter:x]")
 
 
 def test_options_that_travel_together_are_written_with_a_dot():
