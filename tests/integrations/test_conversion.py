@@ -159,7 +159,7 @@ def test_a_mapping_is_named():
     given = {"ignore_query": "utm_* gclid", "unkeyed": "middleware.caching.key_options:UNKEYED"}
     read = build(CacheKeys, options=given, where="[filter:x]")
     assert read == CacheKeys(ignore_query=["utm_*", "gclid"], unkeyed=UNKEYED)
-    with pytest.raises(ConfigurationError, match="a name such as package.module:NAME"):
+    with pytest.raises(ConfigurationError, match=r"a name such as package\.module:NAME"):
         build(CacheKeys, options={"normalise": "gzip"}, where="[filter:x]")
 
 

@@ -10,7 +10,7 @@ from middleware.caching.lines import checksum
 from middleware.caching.marks import new_name
 from middleware.caching.passed_over import PASSED_FOR
 from middleware.caching.privacy import is_authorized, is_private
-from middleware.caching.ranges import part_of
+from middleware.caching.ranges import is_the_part_it_says
 from middleware.caching.said import Said
 from middleware.caching.storing import (
     FAILURES,
@@ -253,8 +253,8 @@ class Filling:
         code = self._status[:3]
         if size and code == "204":
             return False  # a body that no client gets
-        if code == "206" and part_of(code, self._fields, size) is None:
-            return False  # not the part that it says
+        if code == "206" and not is_the_part_it_says(self._fields, size):
+            return False
         now = self._terms.clock()
         body = self._copy.body()
         if said.framed and body.endswith(_END_OF_CHUNKS):

@@ -1,13 +1,11 @@
-"""Ranges of bytes, out of a complete body or out of parts of it (RFC 9110, 14; RFC 9111, 3.3)."""
+"""Ranges of bytes of a complete body, and parts that applications send (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
-from middleware.caching.conditions import is_strong
 from middleware.headers import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Literal
 
     from middleware.caching.said import Fields
@@ -43,65 +41,18 @@ def chosen_range(given: str, length: int) -> Range | Literal["unsatisfiable"] | 
     return first, length - 1 if last is None else min(last, length - 1)
 
 
-class Part:
-    """Which bytes a 206 has: from `first` to `last` of `total`. `etag`: of what it is a part, None where not strong."""
-
-    __slots__ = ("etag", "first", "last", "total")
-
-    def __init__(self, first: int, last: int, total: int, etag: str | None) -> None:
-        self.first = first
-        self.last = last
-        self.total = total
-        self.etag = etag
-
-
-def part_of(status: str, fields: Fields, size: int) -> Part | None:
-    """The one part that an answer with this status (three digits) is, whose body has so many bytes.
-
-    None where it is none, or where its Content-Range says anything but where exactly these bytes stand.
-    """
-    lines: dict[str, list[str]] = {}
-    for name, value in fields:
-        lines.setdefault(name.lower(), []).append(value.strip(" \t"))
-    ranges, etags = lines.get("content-range", ()), lines.get("etag", ())
-    if status != "206" or len(ranges) != 1:
-        return None
+def is_the_part_it_says(fields: Fields, size: int) -> bool:
+    """Whether a 206 with these fields and a body of so many bytes is one part, and just the one that it names."""
+    ranges = [value.strip(" \t") for name, value in fields if name.lower() == "content-range"]
+    if len(ranges) != 1:
+        return False
     unit, _, numbers = ranges[0].partition(" ")
     span, _, total_text = numbers.partition("/")
     first_text, _, last_text = span.partition("-")
     first, last, total = _position(first_text), _position(last_text), _position(total_text)
     if unit.lower() != "bytes" or first is None or last is None or total is None:
-        return None
-    if not first <= last < total < _FAR or size != last - first + 1:
-        return None
-    return Part(first, last, total, etags[0] if len(etags) == 1 and is_strong(etags[0]) else None)
-
-
-def covers(part: Part, wanted: Range) -> bool:
-    """Whether all of these bytes are in the part."""
-    return part.first <= wanted[0] and wanted[1] <= part.last
-
-
-def combined(parts: Iterable[tuple[Part, bytes]]) -> tuple[Part, bytes] | None:
-    """Several parts with their bytes as one (RFC 9111, section 3.4).
-
-    None where they do not all have the same strong entity tag and the same total, or where bytes are missing between.
-    """
-    given = list(parts)
-    if len({(part.etag, part.total) for part, _ in given}) != 1 or given[0][0].etag is None:
-        return None
-    pieces: list[bytes] = []
-    start = end = -1
-    for part, body in sorted(given, key=lambda one: one[0].first):
-        if start < 0:
-            start = end = part.first
-        if part.first > end:
-            return None
-        if part.last >= end:
-            pieces.append(body[end - part.first :] if end > part.first else body)
-            end = part.last + 1
-    whole = given[0][0]
-    return Part(start, end - 1, whole.total, whole.etag), b"".join(pieces)
+        return False
+    return first <= last < total < _FAR and size == last - first + 1
 
 
 def _position(text: str) -> int | None:
