@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from asking import ask
 from cached_site import START, Site
@@ -375,6 +377,29 @@ def test_what_is_stored_means_to_each_layer_on_a_store_what_its_policy_says():
         strict.ask(at=11)
     other.fails()
     assert other.ask(at=11).code == 200
+
+
+def test_each_layer_on_a_store_signs_hits_with_its_own_name():
+    one = Site(name="one")
+    other = Site(store=one.store, name="other")
+    one.answers("Cache-Control: max-age=60")
+    one.ask()
+    for site, name in ((one, "one"), (other, "other"), (one, "one")):
+        assert site.ask().header("Cache-Status") == f"{name}; hit; ttl=60"
+
+
+def test_a_layer_that_is_gone_is_told_nothing_more():
+    one = Site()
+    before = len(gc.get_objects())
+    for _ in range(20):
+        Site(store=one.store)
+        CachePurger(one.store)
+    gc.collect()
+    one.answers("Cache-Control: max-age=60")
+    one.ask()
+    CachePurger(one.store, clock=lambda: one.now).purge_all()
+    gc.collect()
+    assert len(gc.get_objects()) < before + 1000
 
 
 def test_a_purge_by_one_layer_on_a_store_is_seen_by_all():

@@ -25,7 +25,7 @@ class Entries:
         self._guarded = guarded
         self._memory = memory_store(store)
         self._policy = policy
-        self.known = known_of(store, policy)
+        self.known = known_of(store)
 
     def record(self, address: str) -> Record | None:
         """The record that is stored there now."""
@@ -42,11 +42,15 @@ class Entries:
         decoded = Record.from_bytes(address, data)
         if decoded is None:
             self._guarded.delete(address)
-            return None
-        records.put(address, decoded, len(address) + 3 * len(data))
-        if self._memory is not None and self._memory.get(address) is not data:
-            records.forget(address)  # it was changed before it was known here, so nobody has told
+        else:
+            self._know(decoded)
         return decoded
+
+    def _know(self, record: Record) -> None:
+        address, records = record.address, self.known.records
+        records.put(address, record, len(address) + 3 * len(record.data))
+        if self._memory is not None and self._guarded.get(address) is not record.data:
+            records.forget(address)  # it was changed before it was known here, so nobody has told
 
     def head(self, address: str) -> Head | None:
         """The head that is stored there now."""
@@ -83,14 +87,20 @@ class Entries:
         if self._memory is None or self._guarded.get(body_address(stored.name)) is not bodies.get(stored.name):
             bodies.forget(stored.name)
 
-    def place(self, address: str, head: Head, ttl: float, *, updates: bool) -> tuple[bool, Head | None]:
+    def place(self, address: str, head: Head, ttl: float, *, updates: bool, is_first: bool) -> tuple[bool, Head | None]:
         """Put a head where it belongs; whether that was done, and the head that it replaced.
 
         By `swap`, so that of several threads each knows what it replaced, and no body is left behind by any. A head
         that `updates` another, and so names the same body, gives way to an answer that was stored meanwhile.
+        `is_first`: there is probably none.
         """
         data = head.to_bytes(address)
         store = self._guarded
+        if is_first:
+            if store.add(address, data, ttl):
+                return True, None
+            if store.failures:
+                return False, None
         for _ in range(ATTEMPTS):
             old = store.get(address)
             if old is None:
@@ -108,10 +118,21 @@ class Entries:
                 break
         return False, None
 
+    def add_record(self, address: str, record: Record, ttl: float) -> bool:
+        """Put the first record of a URL there; False where another was first."""
+        record.seal(address)
+        added = self._guarded.add(address, record.data, ttl)
+        if added:
+            self._know(record)
+        return added
+
     def swap_record(self, address: str, record: Record, changed: Record, now: float) -> bool:
         """Put the next record of a URL in the place of the one that was read; False where others were first."""
-        swapped = self._guarded.swap(address, record.data, changed.to_bytes(address), max(1.0, changed.until - now))
+        changed.seal(address)
+        swapped = self._guarded.swap(address, record.data, changed.data, max(1.0, changed.until - now))
         self.known.forget(address)
+        if swapped:
+            self._know(changed)
         return swapped
 
     def forget(self, address: str, head: Head, *, but: str = "") -> None:

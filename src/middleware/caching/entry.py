@@ -68,6 +68,11 @@ class Record:
         self.address = ""
         self.data = b""
 
+    def seal(self, address: str) -> None:
+        """Be the record that stands there. Errors as with `to_bytes`."""
+        self.address = address
+        self.data = self.to_bytes(address)
+
     def to_bytes(self, address: str) -> bytes:
         """A ValueError where a field name of an application's Vary is no latin-1 text."""
         selections = ";".join([",".join(names) for names in self.selections])

@@ -7,45 +7,55 @@ whichever layer or handle of this process, changes this in the same moment, afte
 from __future__ import annotations
 
 import sys
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from middleware.caching.memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from middleware.caching.policy import CachePolicy
     from middleware.stores.base import Store
     from middleware.stores.memory import MemoryStore
 
 DECODED = 16 << 20  # bytes that the decoded forms of records and heads may take
 VERIFIED = 16 << 20  # bytes of bodies that were found whole and are held; they may stay so long after their store
-_beside: WeakKeyDictionary[MemoryStore, dict[CachePolicy, Known]] = WeakKeyDictionary()
+_MARKS = 1 << 20  # bytes of decoded marks
+_beside: WeakKeyDictionary[MemoryStore, list[ref[Known]]] = WeakKeyDictionary()
 
 
 class Known:
-    """`records`: decoded, by address, with what was found of each. `bodies`: whole ones, by name.
+    """What one layer, or one handle, knows.
 
-    `turn`: another object after each change of what several entries depend on. It is known anew for
-    each policy, since a policy decides what a stored answer means.
+    `records`: decoded, by address, with what was found of each. `marks`: decoded, by address. `bodies`: whole ones, by
+    name. `turn`: another object after each change of a mark in this process.
+
+    Others on the same MemoryStore have what they know for themselves, since a policy or a name may make it another; but
+    they hear of each change.
     """
 
-    __slots__ = ("_all", "bodies", "records", "turn")
+    __slots__ = ("__weakref__", "_all", "bodies", "marks", "records", "turn")
 
-    def __init__(self, everybody: dict[CachePolicy, Known]) -> None:
+    def __init__(self, everybody: list[ref[Known]]) -> None:
         self._all = everybody
         self.records = Memo(DECODED)
+        self.marks = Memo(_MARKS)
         self.bodies = Memo(VERIFIED)
         self.turn = object()
+        everybody.append(ref(self, everybody.remove))
 
     def forget(self, address: str) -> None:
         """This record was changed."""
-        for known in [*self._all.values()]:
-            known.records.forget(address)
+        for reference in [*self._all]:
+            known = reference()
+            if known is not None:
+                known.records.forget(address)
 
-    def turn_over(self) -> None:
-        """A mark was changed."""
-        for known in [*self._all.values()]:
-            known.turn = object()
+    def turn_over(self, address: str) -> None:
+        """This mark was changed."""
+        for reference in [*self._all]:
+            known = reference()
+            if known is not None:
+                known.marks.forget(address)
+                known.turn = object()
 
 
 def memory_store(store: Store) -> MemoryStore | None:
@@ -54,8 +64,7 @@ def memory_store(store: Store) -> MemoryStore | None:
     return store if memory is not None and type(store) is memory.MemoryStore else None  # type: ignore[return-value]
 
 
-def known_of(store: Store, policy: CachePolicy) -> Known:
-    """What is known of this store: of a MemoryStore, the same for all layers on it that have this policy."""
+def known_of(store: Store) -> Known:
+    """A new one, which hears of what others on the same MemoryStore change."""
     memory = memory_store(store)
-    everybody: dict[CachePolicy, Known] = {} if memory is None else _beside.setdefault(memory, {})
-    return everybody.setdefault(policy, Known(everybody))
+    return Known([] if memory is None else _beside.setdefault(memory, []))

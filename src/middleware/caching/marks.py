@@ -32,13 +32,14 @@ class Mark:
     application was asked for before that is stale. `until`: when the store may forget it. In seconds since 1970.
     """
 
-    __slots__ = ("generation", "purged_at", "soft_at", "until")
+    __slots__ = ("data", "generation", "purged_at", "soft_at", "until")
 
     def __init__(self, generation: str, purged_at: float, soft_at: float, until: int) -> None:
         self.generation = generation
         self.purged_at = purged_at
         self.soft_at = soft_at
         self.until = until
+        self.data: bytes | None = None  # as it stands in the store
 
     def to_bytes(self, address: str) -> bytes:
         numbers = f"{self.purged_at!r} {self.soft_at!r} {self.until}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from middleware.caching.entries import ATTEMPTS
 from middleware.caching.entry import Record
 from middleware.caching.keys import record_address
-from middleware.caching.marks import EVERYTHING, purge_mark, tag_mark
+from middleware.caching.marks import EVERYTHING, mark_address, purge_mark, tag_mark
 from middleware.caching.variants import digest
 from middleware.errors import StoreError
 
@@ -49,20 +49,22 @@ class Purges:
             path = url.partition("?")[0]
             self._purge_url(path if prefix else url, soft=soft)
             if prefix:
-                purge_mark(self._store, path_mark(path), self._clock(), soft=soft, remember=False)
-        if prefix:
-            self._known.turn_over()
+                self._purge_mark(path_mark(path), soft=soft)
 
     def tags(self, tags: Iterable[str], *, soft: bool = False) -> None:
         """Purge what has one of these tags."""
         for tag in tags:
-            purge_mark(self._store, tag_mark(tag), self._clock(), soft=soft, remember=True)
-        self._known.turn_over()
+            self._purge_mark(tag_mark(tag), soft=soft, remember=True)
 
     def everything(self, *, soft: bool = False) -> None:
         """Purge all that is stored."""
-        purge_mark(self._store, EVERYTHING, self._clock(), soft=soft, remember=False)
-        self._known.turn_over()
+        self._purge_mark(EVERYTHING, soft=soft)
+
+    def _purge_mark(self, name: str, *, soft: bool, remember: bool = False) -> None:
+        try:
+            purge_mark(self._store, name, self._clock(), soft=soft, remember=remember)
+        finally:
+            self._known.turn_over(mark_address(name))
 
     def _purge_url(self, url: str, *, soft: bool) -> None:
         address = record_address(url)

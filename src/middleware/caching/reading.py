@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from middleware.caching.guarded import GuardedStore
+    from middleware.caching.known import Known
     from middleware.caching.marks import Marked
 
 
 class Reading:
     """`data`: what was read, by address; None where there was nothing."""
 
-    __slots__ = ("_store", "data")
+    __slots__ = ("_marks", "_store", "data")
 
-    def __init__(self, store: GuardedStore) -> None:
+    def __init__(self, store: GuardedStore, known: Known) -> None:
         self._store = store
+        self._marks = known.marks
         self.data: dict[str, bytes | None] = {}
 
     def fetch(self, addresses: Iterable[str]) -> None:
@@ -44,12 +46,22 @@ class Reading:
         address = mark_address(name)
         data = self.get(address)
         if data is None:
+            self._marks.forget(address)
             return None
+        mark: Mark | None = self._marks.get(address)
+        if mark is not None and mark.data == data:
+            return mark
         mark = Mark.from_bytes(address, data)
         if mark is None:
             self._store.delete(address)
             self.data[address] = None
+        else:
+            self._know(address, mark, data)
         return mark
+
+    def _know(self, address: str, mark: Mark, data: bytes) -> None:
+        mark.data = data
+        self._marks.put(address, mark, 2 * len(address) + len(data))
 
     def soft_since(self, marked: Marked) -> float | None:
         """When these marks were last purged softly, 0 for never; None where one is of another generation, or gone."""
@@ -80,6 +92,7 @@ class Reading:
             done = store.add(address, data, ttl) if old is None else store.swap(address, old, data, ttl)
             if done:
                 self.data[address] = data
+                self._know(address, new, data)
                 return new
             if store.failures:
                 break

@@ -143,10 +143,13 @@ class Shelf:
     def _look_up(self, environ: WSGIEnvironment, key: Key, now: float) -> tuple[Record | None, Found | None]:
         turn = self._known.turn  # before anything is read
         emptied = 0 if self._memory is None else self._memory.emptied
-        read = Reading(self._store)
+        read = Reading(self._store, self._known)
         if self._store.reads_many:
+            names = marks_of(key.url)
             guessed = head_address(key.url, self._variant(environ, key.seen, ()))  # most answers have no Vary
-            read.fetch((key.record, *map(mark_address, marks_of(key.url)), guessed))
+            read.fetch((key.record, *map(mark_address, names), guessed))
+            for name in names:
+                read.mark(name)  # for `record_for`
         record = self._entries.decoded_record(key.record, read.get(key.record))
         if record is None:
             return None, None
@@ -224,18 +227,26 @@ class Shelf:
         """
         address, names = key.record, marks_of(key.url)
         until = int(now) + LONGEST_CALL
-        read = Reading(self._store)
+        if self._store.reads_many:
+            # What `find` has just read with the rest. Where it has changed since, nothing is stored this time.
+            known = [self._known.marks.get(mark_address(name)) for name in names]
+            marked = tuple(
+                [(name, mark.generation) for name, mark in zip(names, known, strict=True) if mark is not None]
+            )
+            record = Record(new_name(), 0, until, marked=marked)
+            if len(marked) == len(names) and self._entries.add_record(address, record, LONGEST_CALL):
+                return record
+        read = Reading(self._store, self._known)
         read.fetch((address, *map(mark_address, names)))
         marks = [read.ensured(name, now, until) for name in names]
         marked = tuple([(name, mark.generation) for name, mark in zip(names, marks, strict=True) if mark is not None])
         if len(marked) < len(names):
             return None
         record = Record(new_name(), 0, until, marked=marked)
-        record.data = record.to_bytes(address)
         for _ in range(ATTEMPTS):
             stored = self._entries.decoded_record(address, read.get(address))
             if stored is None:
-                if self._store.add(address, record.data, LONGEST_CALL):
+                if self._entries.add_record(address, record, LONGEST_CALL):
                     return record
             elif stored.marked == marked:
                 return stored
@@ -275,7 +286,8 @@ class Shelf:
         address = head_address(key.url, chosen)
         if body and not self._store.set(body_address(head.body.name), body, head.body.until - now):
             return False
-        placed, before = self._entries.place(address, head, ttl, updates=body is None)
+        is_first = chosen not in record.variants
+        placed, before = self._entries.place(address, head, ttl, updates=body is None, is_first=is_first)
         if not placed:
             if body is not None:
                 self._entries.forget_body(head.body)
@@ -295,7 +307,7 @@ class Shelf:
         if not are_fit(tags):
             return None
         names = [tag_mark(tag) for tag in tags]
-        read = Reading(self._store)
+        read = Reading(self._store, self._known)
         read.fetch((key.record, *map(mark_address, (*marks_of(key.url), *names))))
         record = self._entries.decoded_record(key.record, read.get(key.record))
         if record is None or record.generation != head.generation:
