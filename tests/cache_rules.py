@@ -8,7 +8,7 @@ from cached_site import START
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
-from middleware.caching.said import Said
+from middleware.caching.rules.said import Said
 
 awkward = st.text(st.sampled_from(list(',;="\\ \tno-storeprivatemax-age90W/*x\xa0\x0b')), max_size=40)
 text = awkward | st.text(st.characters(max_codepoint=255), max_size=40)

@@ -8,8 +8,8 @@ from asking import ask
 from sqlalchemy import create_engine
 
 from middleware.caching import CacheMiddleware
-from middleware.caching.flights import FAILED, PASSED, STORED, Flights, Waiter
-from middleware.caching.guarded import GuardedStore
+from middleware.caching.flights.flights import FAILED, PASSED, STORED, Flights, Waiter
+from middleware.caching.shelf.guarded import GuardedStore
 from middleware.stores import SQLStore
 
 PATIENCE = 60  # seconds to wait for the others, before a test gives up

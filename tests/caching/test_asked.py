@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
-from middleware.caching.asked import NOTHING, Asked, asked_of
-from middleware.caching.freshness import FOREVER
-from middleware.caching.policy import DEFAULT
+from middleware.caching.rules.asked import NOTHING, Asked, asked_of
+from middleware.caching.rules.freshness import FOREVER
+from middleware.caching.rules.policy import DEFAULT
 
 HONOURS = CachePolicy(honour_reload=True)
 awkward = st.text(st.sampled_from(list(',;="\\ \tno-storemax-stale=9min-fresh')), max_size=40)

@@ -7,7 +7,7 @@ from cached_site import START
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching.conditions import is_strong, not_modified, range_applies
+from middleware.caching.rules.conditions import is_strong, not_modified, range_applies
 from middleware.headers import http_date
 
 MADE = http_date(START)

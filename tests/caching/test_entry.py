@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching.entry import Head, Record, StoredBody
-from middleware.caching.lines import VERSION, checksum, opened, sealed
-from middleware.caching.marks import Mark
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.said import Said
+from middleware.caching.shelf.entry import Head, Record, StoredBody
+from middleware.caching.shelf.lines import VERSION, checksum, opened, sealed
+from middleware.caching.shelf.marks import Mark
 
 text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
 names = st.from_regex(r"[A-Za-z-]{1,9}", fullmatch=True)

@@ -14,8 +14,8 @@ from caching.flying import LONG, NAME, PATIENCE, Page, at_once, start
 from forking import forked, needs_fork
 from sessions.kit import Clock
 
-from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights, Waiter
-from middleware.caching.guarded import GuardedStore
+from middleware.caching.flights.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights, Waiter
+from middleware.caching.shelf.guarded import GuardedStore
 from middleware.errors import ConfigurationError
 from middleware.stores import MemoryStore
 

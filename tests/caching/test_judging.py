@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
-from middleware.caching.asked import NOTHING, Asked
-from middleware.caching.freshness import FOREVER, FRESH, REVALIDATE_LATER, STALE, VALIDATE, judge, usable_on_failure
+from middleware.caching.rules.asked import NOTHING, Asked
+from middleware.caching.rules.freshness import (
+    FOREVER,
+    FRESH,
+    REVALIDATE_LATER,
+    STALE,
+    VALIDATE,
+    judge,
+    usable_on_failure,
+)
 from middleware.headers import http_date
 
 numbers = st.integers(0, 40)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from targeted_site import RAW, caching, each_server, echoing
 
 from middleware.caching import CacheKeys
-from middleware.caching.hosts import canonical_host
-from middleware.caching.keys import Keys
+from middleware.caching.keys.hosts import canonical_host
+from middleware.caching.keys.keys import Keys
 from middleware.stores import MemoryStore
 
 PLAIN = Keys(CacheKeys())

@@ -12,8 +12,8 @@ from targeted_site import TargetedSite, caching, each_server, echoing
 
 from middleware import get_cache
 from middleware.caching import CacheKeys
-from middleware.caching.ignoring import Names, kept_cookies, kept_query, kept_target
-from middleware.caching.keys import Keys
+from middleware.caching.keys.ignoring import Names, kept_cookies, kept_query, kept_target
+from middleware.caching.keys.keys import Keys
 
 TRACKERS = CacheKeys(ignore_query=["utm_*", "gclid"], ignore_cookies=["_ga*", "_fbp"])
 

@@ -15,8 +15,8 @@ from targeted_site import TargetedSite, caching, each_server, echoing
 
 from middleware import operators
 from middleware.caching import CacheKeys
-from middleware.caching.key_options import UNKEYED
-from middleware.caching.keys import Keys
+from middleware.caching.keys.key_options import UNKEYED
+from middleware.caching.keys.keys import Keys
 
 
 def environ_key(name):

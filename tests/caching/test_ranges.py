@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching.ranges import UNSATISFIABLE, chosen_range, is_the_part_it_says
+from middleware.caching.rules.ranges import UNSATISFIABLE, chosen_range, is_the_part_it_says
 
 BODY = b"0123456789"
 lengths = st.integers(0, 20)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
-from middleware.caching.storing import is_worth_reading, may_guess, refusal
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.said import Said
+from middleware.caching.rules.storing import is_worth_reading, may_guess, refusal
 from middleware.headers import http_date
 
 CONFORMANCE = CachePolicy.CONFORMANCE

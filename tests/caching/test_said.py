@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
-from middleware.caching.selecting import selecting, selecting_value
-from middleware.caching.storing import declared_length, is_worth_reading, kept, updated
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.said import Said
+from middleware.caching.rules.selecting import selecting, selecting_value
+from middleware.caching.rules.storing import declared_length, is_worth_reading, kept, updated
 from middleware.headers import http_date
 
 YESTERDAY = f"Last-Modified: {http_date(START - 86400)}"

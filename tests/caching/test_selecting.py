@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CacheMiddleware
-from middleware.caching.key_options import CacheKeys
-from middleware.caching.keys import Keys
-from middleware.caching.variants import framed
+from middleware.caching.keys.key_options import CacheKeys
+from middleware.caching.keys.keys import Keys
+from middleware.caching.keys.variants import framed
 from middleware.stores import MemoryStore
 
 PLAIN = Keys(CacheKeys())

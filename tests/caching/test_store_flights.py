@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sessions.kit import Clock, SpyStore
 from sessions.orders import Stepped, every_order, rest
 
-from middleware.caching.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights
-from middleware.caching.guarded import GuardedStore
+from middleware.caching.flights.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights
+from middleware.caching.shelf.guarded import GuardedStore
 from middleware.errors import StoreError
 from middleware.stores import MemoryStore, SQLiteStore
 from middleware.testing.crowds import PROCESSES, in_processes

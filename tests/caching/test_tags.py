@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import get_cache
-from middleware.caching.tags import tags_of
+from middleware.caching.rules.tags import tags_of
 
 
 @pytest.mark.parametrize(

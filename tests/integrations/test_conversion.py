@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.caching import CacheKeys
-from middleware.caching.key_options import UNKEYED
+from middleware.caching.keys.key_options import UNKEYED
 from middleware.errors import ConfigurationError
 from middleware.integrations.conversion import build, keys, read_option, readers
 
@@ -156,7 +156,7 @@ def test_an_option_that_must_be_given_and_is_not_is_named():
 
 
 def test_a_mapping_is_named():
-    given = {"ignore_query": "utm_* gclid", "unkeyed": "middleware.caching.key_options:UNKEYED"}
+    given = {"ignore_query": "utm_* gclid", "unkeyed": "middleware.caching.keys.key_options:UNKEYED"}
     read = build(CacheKeys, options=given, where="[filter:x]")
     assert read == CacheKeys(ignore_query=["utm_*", "gclid"], unkeyed=UNKEYED)
     with pytest.raises(ConfigurationError, match=r"a name such as package\.module:NAME"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from middleware.caching.handle import Cache, CachePurger, get_cache
-from middleware.caching.key_options import CacheKeys
+from middleware.caching.keys.key_options import CacheKeys
 from middleware.caching.middleware import CacheMiddleware
-from middleware.caching.policy import CachePolicy
+from middleware.caching.rules.policy import CachePolicy
 
 __all__ = ["Cache", "CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from middleware.caching.conditions import range_applies
-from middleware.caching.ranges import chosen_range
-from middleware.caching.storing import without_body
+from middleware.caching.rules.conditions import range_applies
+from middleware.caching.rules.ranges import chosen_range
+from middleware.caching.rules.storing import without_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from middleware.caching.entry import Head
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.said import Fields
+    from middleware.caching.shelf.entry import Head
 
     Part = tuple[int, int]
 

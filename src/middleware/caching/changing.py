@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from middleware.caching.asked import NOTHING
 from middleware.caching.filling import Filling
 from middleware.caching.handle import Cache
 from middleware.caching.look import Look
-from middleware.caching.storing import without
+from middleware.caching.rules.asked import NOTHING
+from middleware.caching.rules.storing import without
 from middleware.wsgi import forward
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.caching.filling import Terms
-    from middleware.caching.keys import Key, Keys
+    from middleware.caching.keys.keys import Key, Keys
     from middleware.wsgi import Ending, Response
 
 # Methods that change nothing.

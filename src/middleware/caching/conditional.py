@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from time import time
 
-from middleware.caching.conditions import not_modified
-from middleware.caching.storing import without_body
+from middleware.caching.rules.conditions import not_modified
+from middleware.caching.rules.storing import without_body
 from middleware.caching.whole import Whole
 from middleware.errors import ConfigurationError
 from middleware.headers import cache_control, parse_http_date
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.said import Fields
     from middleware.wsgi import Response
 
     Lines = dict[str, list[str]]

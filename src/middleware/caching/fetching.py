@@ -8,18 +8,18 @@ from __future__ import annotations
 from functools import partial
 
 from middleware.caching.answering import answer
-from middleware.caching.asked import NOTHING
 from middleware.caching.clean_environ import cleaned
 from middleware.caching.filling import Filling
-from middleware.caching.flights import FAILED, PASSED, STORED, Waiter
-from middleware.caching.freshness import FRESH, usable_on_failure
+from middleware.caching.flights.flights import FAILED, PASSED, STORED, Waiter
 from middleware.caching.handle import Cache
+from middleware.caching.keys.variants import framed
 from middleware.caching.look import Look, use_of
 from middleware.caching.privacy import is_authorized
 from middleware.caching.refreshing import Afterwards, run
-from middleware.caching.storing import FAILURES, agrees, without
+from middleware.caching.rules.asked import NOTHING
+from middleware.caching.rules.freshness import FRESH, usable_on_failure
+from middleware.caching.rules.storing import FAILURES, agrees, without
 from middleware.caching.taking import prime
-from middleware.caching.variants import framed
 from middleware.events import Event, emit
 from middleware.headers import etag_matches
 from middleware.wsgi import Response, forward
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.entry import Head
     from middleware.caching.filling import Terms
-    from middleware.caching.flights import Flight, Flights
-    from middleware.caching.keys import Key, Keys
+    from middleware.caching.flights.flights import Flight, Flights
+    from middleware.caching.keys.keys import Key, Keys
     from middleware.caching.refreshing import Refreshing
-    from middleware.caching.shelf import Found
+    from middleware.caching.shelf.entry import Head
+    from middleware.caching.shelf.shelf import Found
     from middleware.events import Listener
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from middleware.caching.buffers import Copy
-from middleware.caching.entry import Head, StoredBody
-from middleware.caching.flights import FAILED, PASSED, STORED
-from middleware.caching.freshness import DAY
-from middleware.caching.lines import checksum
-from middleware.caching.marks import new_name
-from middleware.caching.passed_over import PASSED_FOR
+from middleware.caching.flights.flights import FAILED, PASSED, STORED
+from middleware.caching.flights.passed_over import PASSED_FOR
 from middleware.caching.privacy import is_authorized, is_private
-from middleware.caching.ranges import is_the_part_it_says
-from middleware.caching.said import Said
-from middleware.caching.storing import (
+from middleware.caching.rules.freshness import DAY
+from middleware.caching.rules.ranges import is_the_part_it_says
+from middleware.caching.rules.said import Said
+from middleware.caching.rules.storing import (
     FAILURES,
     FORBIDDING,
     declared_length,
@@ -25,7 +22,10 @@ from middleware.caching.storing import (
     updated,
     without,
 )
-from middleware.caching.tags import tags_of
+from middleware.caching.rules.tags import tags_of
+from middleware.caching.shelf.entry import Head, StoredBody
+from middleware.caching.shelf.lines import checksum
+from middleware.caching.shelf.marks import new_name
 from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from middleware.caching.buffers import Buffers
-    from middleware.caching.flights import Flight
+    from middleware.caching.flights.flights import Flight
+    from middleware.caching.flights.store_flights import Landing
     from middleware.caching.handle import Cache
     from middleware.caching.look import Look
-    from middleware.caching.policy import CachePolicy
-    from middleware.caching.said import Fields
-    from middleware.caching.shelf import Found, Shelf
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.rules.said import Fields
+    from middleware.caching.shelf.shelf import Found, Shelf
     from middleware.caching.status import CacheStatus
-    from middleware.caching.store_flights import Landing
     from middleware.wsgi import Ending, Response
 
 # What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.

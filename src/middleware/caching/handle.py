@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.entries import Entries
-from middleware.caching.guarded import GuardedStore
-from middleware.caching.key_options import CacheKeys
-from middleware.caching.keys import Keys
-from middleware.caching.policy import DEFAULT
-from middleware.caching.purges import Purges
-from middleware.caching.tags import checked
+from middleware.caching.keys.key_options import CacheKeys
+from middleware.caching.keys.keys import Keys
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.tags import checked
+from middleware.caching.shelf.entries import Entries
+from middleware.caching.shelf.guarded import GuardedStore
+from middleware.caching.shelf.purges import Purges
 from middleware.errors import ConfigurationError, LayerMissing
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.keys import Key
-    from middleware.caching.shelf import Shelf
+    from middleware.caching.keys.keys import Key
+    from middleware.caching.shelf.shelf import Shelf
     from middleware.stores.base import Store
 
 

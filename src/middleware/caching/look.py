@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from middleware.caching.freshness import VALIDATE, judge
 from middleware.caching.privacy import is_authorized
+from middleware.caching.rules.freshness import VALIDATE, judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.asked import Asked
-    from middleware.caching.entry import Record
-    from middleware.caching.freshness import Verdict
-    from middleware.caching.keys import Key
-    from middleware.caching.policy import CachePolicy
-    from middleware.caching.shelf import Found
+    from middleware.caching.keys.keys import Key
+    from middleware.caching.rules.asked import Asked
+    from middleware.caching.rules.freshness import Verdict
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.shelf.entry import Record
+    from middleware.caching.shelf.shelf import Found
 
 
 class Look:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.asked import NOTHING, asked_of
 from middleware.caching.buffers import Buffers
 from middleware.caching.changing import SAFE, Change
 from middleware.caching.fetching import Fetching
 from middleware.caching.filling import Terms
-from middleware.caching.flights import Flights
-from middleware.caching.freshness import REVALIDATE_LATER, VALIDATE
-from middleware.caching.key_options import CacheKeys
-from middleware.caching.keys import Keys
+from middleware.caching.flights.flights import Flights
+from middleware.caching.keys.key_options import CacheKeys
+from middleware.caching.keys.keys import Keys
 from middleware.caching.look import Look, use_of
-from middleware.caching.policy import CachePolicy
 from middleware.caching.privacy import is_private
 from middleware.caching.purging import purge
 from middleware.caching.refreshing import Refreshing
-from middleware.caching.shelf import Shelf
+from middleware.caching.rules.asked import NOTHING, asked_of
+from middleware.caching.rules.freshness import REVALIDATE_LATER, VALIDATE
+from middleware.caching.rules.policy import CachePolicy
+from middleware.caching.shelf.shelf import Shelf
 from middleware.caching.status import CacheStatus
 from middleware.errors import ConfigurationError
 from middleware.wsgi import Response, forward
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.keys import Key
-    from middleware.caching.shelf import Found
+    from middleware.caching.keys.keys import Key
+    from middleware.caching.shelf.shelf import Found
     from middleware.events import Event
     from middleware.stores.base import Store
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.policy import CachePolicy
+    from middleware.caching.rules.policy import CachePolicy
 
 
 def is_private(environ: WSGIEnvironment) -> bool:

@@ -6,7 +6,7 @@ tags instead. `Soft-Purge: ?1` makes it a soft purge. Only the method says so: n
 
 from __future__ import annotations
 
-from middleware.caching.tags import TAG_FIELDS, tags_of
+from middleware.caching.rules.tags import TAG_FIELDS, tags_of
 from middleware.errors import StoreError
 from middleware.wsgi import Response
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.keys import Key
-    from middleware.caching.shelf import Shelf
+    from middleware.caching.keys.keys import Key
+    from middleware.caching.shelf.shelf import Shelf
 
 _SWITCH = {None: False, "?0": False, "?1": True}  # a boolean of Structured Fields (RFC 9651, section 3.3.6)
 

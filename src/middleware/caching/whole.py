@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.said import Fields
 
     Length = Callable[[str, Fields], int]
 

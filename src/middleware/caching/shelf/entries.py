@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from middleware.caching.entry import Head, Record
-from middleware.caching.known import VERIFIED, known_of, memory_store
-from middleware.caching.lines import checksum
+from middleware.caching.shelf.entry import Head, Record
+from middleware.caching.shelf.known import VERIFIED, known_of, memory_store
+from middleware.caching.shelf.lines import checksum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from middleware.caching.entry import StoredBody
-    from middleware.caching.guarded import GuardedStore
-    from middleware.caching.policy import CachePolicy
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.shelf.entry import StoredBody
+    from middleware.caching.shelf.guarded import GuardedStore
     from middleware.stores.base import Store
 
 ATTEMPTS = 5  # of changing what others change too; a store that fails gets one

@@ -5,19 +5,19 @@ Its rule: when a purge has returned, no request that begins after it gets what w
 
 from __future__ import annotations
 
-from middleware.caching.entries import ATTEMPTS
-from middleware.caching.entry import Record
-from middleware.caching.keys import record_address
-from middleware.caching.marks import EVERYTHING, mark_address, purge_mark, tag_mark
-from middleware.caching.variants import digest
+from middleware.caching.keys.keys import record_address
+from middleware.caching.keys.variants import digest
+from middleware.caching.shelf.entries import ATTEMPTS
+from middleware.caching.shelf.entry import Record
+from middleware.caching.shelf.marks import EVERYTHING, mark_address, purge_mark, tag_mark
 from middleware.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from middleware.caching.entries import Entries
-    from middleware.caching.guarded import GuardedStore
+    from middleware.caching.shelf.entries import Entries
+    from middleware.caching.shelf.guarded import GuardedStore
     from middleware.stores.base import Store
 
 _ATTEMPTS = 20  # of changing what others change too, for somebody who wants to know that it was done

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.entries import ATTEMPTS, Entries, body_address, head_address, is_small
-from middleware.caching.entry import Record
-from middleware.caching.guarded import GuardedStore
-from middleware.caching.known import memory_store
-from middleware.caching.marks import LONGEST_CALL, mark_address, new_name, tag_mark
-from middleware.caching.policy import DEFAULT
-from middleware.caching.purges import Purges, marks_of
-from middleware.caching.reading import Reading
-from middleware.caching.tags import are_fit
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.tags import are_fit
+from middleware.caching.shelf.entries import ATTEMPTS, Entries, body_address, head_address, is_small
+from middleware.caching.shelf.entry import Record
+from middleware.caching.shelf.guarded import GuardedStore
+from middleware.caching.shelf.known import memory_store
+from middleware.caching.shelf.marks import LONGEST_CALL, mark_address, new_name, tag_mark
+from middleware.caching.shelf.purges import Purges, marks_of
+from middleware.caching.shelf.reading import Reading
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.entry import Head
-    from middleware.caching.keys import Key, Keys
-    from middleware.caching.policy import CachePolicy
-    from middleware.caching.said import Fields
+    from middleware.caching.keys.keys import Key, Keys
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.rules.said import Fields
+    from middleware.caching.shelf.entry import Head
     from middleware.caching.status import CacheStatus
     from middleware.events import Listener
     from middleware.stores.base import Store

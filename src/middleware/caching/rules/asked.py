@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from middleware.caching.freshness import FOREVER, seconds
+from middleware.caching.rules.freshness import FOREVER, seconds
 from middleware.headers import directives
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.policy import CachePolicy
+    from middleware.caching.rules.policy import CachePolicy
 
 
 class Asked:

@@ -6,12 +6,11 @@ decoded, folded, merged or sorted, so that two requests which the application te
 
 from __future__ import annotations
 
-from middleware.caching.hiding import hide
-from middleware.caching.hosts import DEFAULT_PORTS, canonical_host
-from middleware.caching.ignoring import Names, kept_cookies, kept_query, kept_target
-from middleware.caching.key_options import UNKEYED
-from middleware.caching.memo import Memo
-from middleware.caching.targets import (
+from middleware.caching.keys.hiding import hide
+from middleware.caching.keys.hosts import DEFAULT_PORTS, canonical_host
+from middleware.caching.keys.ignoring import Names, kept_cookies, kept_query, kept_target
+from middleware.caching.keys.key_options import UNKEYED
+from middleware.caching.keys.targets import (
     by_raw_uri,
     by_request_uri,
     origin_form,
@@ -20,14 +19,15 @@ from middleware.caching.targets import (
     whatever_is_there,
     without_target,
 )
-from middleware.caching.variants import CREDENTIALS, Variants, environ_key, framed
+from middleware.caching.keys.variants import CREDENTIALS, Variants, environ_key, framed
+from middleware.caching.memo import Memo
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.key_options import CacheKeys
+    from middleware.caching.keys.key_options import CacheKeys
 
 # Requests that only the application can answer, and why: the field in environ, and the reason in a word.
 _ALWAYS_BYPASSING = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from middleware.caching.lines import number, opened, sealed
+from middleware.caching.shelf.lines import number, opened, sealed
 from middleware.errors import StoreError
 
 TYPE_CHECKING = False

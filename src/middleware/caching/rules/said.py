@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from middleware.caching.freshness import DAY, GUESSED, YEAR, guess, initial_age, lifetime, seconds
-from middleware.caching.selecting import TOKEN, selecting
-from middleware.caching.targeted import targeted_directives
+from middleware.caching.rules.freshness import DAY, GUESSED, YEAR, guess, initial_age, lifetime, seconds
+from middleware.caching.rules.selecting import TOKEN, selecting
+from middleware.caching.rules.targeted import targeted_directives
 from middleware.headers import cache_control, directives, members, parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from middleware.caching.policy import CachePolicy
+    from middleware.caching.rules.policy import CachePolicy
 
     Fields = list[tuple[str, str]]
 

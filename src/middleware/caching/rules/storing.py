@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from middleware.caching.said import NEEDED
+from middleware.caching.rules.said import NEEDED
 from middleware.headers import http_date, members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from middleware.caching.policy import CachePolicy
-    from middleware.caching.said import Fields, Said
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.rules.said import Fields, Said
 
 # Reasons to give up what is stored too, when the application's 304 brings them.
 FORBIDDING = frozenset(("must-understand", "no-store", "private", "unreadable", "vary", "vary-star"))

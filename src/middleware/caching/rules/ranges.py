@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.said import Fields
 
     Range = tuple[int, int]  # the first and the last byte
 

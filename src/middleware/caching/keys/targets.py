@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from middleware.caching.hosts import DEFAULT_PORTS, canonical_host
-from middleware.caching.ignoring import Names, kept_target
+from middleware.caching.keys.hosts import DEFAULT_PORTS, canonical_host
+from middleware.caching.keys.ignoring import Names, kept_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

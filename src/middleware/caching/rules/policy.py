@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.caching.tags import TAG_FIELDS
+from middleware.caching.rules.tags import TAG_FIELDS
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal, Protocol
 
-    from middleware.caching.asked import Asked
+    from middleware.caching.rules.asked import Asked
 
     Verdict = Literal["fresh", "stale", "revalidate-later", "validate"]
 

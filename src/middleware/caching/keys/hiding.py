@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.caching.ignoring import Names, kept_cookies, kept_query, kept_target
+from middleware.caching.keys.ignoring import Names, kept_cookies, kept_query, kept_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from threading import Lock, RLock, get_ident
 from time import monotonic
 
-from middleware.caching.passed_over import PASSED_FOR, PassedOver
-from middleware.caching.store_flights import FAILED, PASSED, STORED, TIMED_OUT, StoreFlights, passed_for
+from middleware.caching.flights.passed_over import PASSED_FOR, PassedOver
+from middleware.caching.flights.store_flights import FAILED, PASSED, STORED, TIMED_OUT, StoreFlights, passed_for
 from middleware.errors import ConfigurationError
 from middleware.stores.forks import watch
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from middleware.caching.guarded import GuardedStore
-    from middleware.caching.store_flights import Landing, Outcome, StoreLock
+    from middleware.caching.flights.store_flights import Landing, Outcome, StoreLock
+    from middleware.caching.shelf.guarded import GuardedStore
 
 __all__ = ["FAILED", "PASSED", "STORED", "TIMED_OUT", "Flight", "Flights", "Waiter"]
 

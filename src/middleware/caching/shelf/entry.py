@@ -5,21 +5,21 @@ A body is kept as it is, beside its head.
 
 from __future__ import annotations
 
-from middleware.caching.conditions import not_modified
-from middleware.caching.lines import number, opened, sealed
-from middleware.caching.marks import tag_of
-from middleware.caching.policy import DEFAULT
-from middleware.caching.said import Said
-from middleware.caching.storing import without
+from middleware.caching.rules.conditions import not_modified
+from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.said import Said
+from middleware.caching.rules.storing import without
+from middleware.caching.shelf.lines import number, opened, sealed
+from middleware.caching.shelf.marks import tag_of
 from middleware.headers import parse_http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from middleware.caching.marks import Marked
-    from middleware.caching.policy import CachePolicy
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.rules.said import Fields
+    from middleware.caching.shelf.marks import Marked
 
 
 class Record:

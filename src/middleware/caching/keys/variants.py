@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from middleware.caching.ignoring import kept_cookies
+from middleware.caching.keys.ignoring import kept_cookies
 from middleware.caching.memo import Memo
-from middleware.caching.selecting import selecting_value
+from middleware.caching.rules.selecting import selecting_value
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.caching.ignoring import Names
+    from middleware.caching.keys.ignoring import Names
 
 MOST_SELECTIONS = 512  # lists of names that are remembered: a site has few
 CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from middleware.caching.marks import ATTEMPTS, LASTING, Mark, mark_address, new_name
+from middleware.caching.shelf.marks import ATTEMPTS, LASTING, Mark, mark_address, new_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from middleware.caching.guarded import GuardedStore
-    from middleware.caching.known import Known
-    from middleware.caching.marks import Marked
+    from middleware.caching.shelf.guarded import GuardedStore
+    from middleware.caching.shelf.known import Known
+    from middleware.caching.shelf.marks import Marked
 
 
 class Reading:

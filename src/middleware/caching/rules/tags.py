@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from middleware.caching.said import Fields
+    from middleware.caching.rules.said import Fields
 
 MAX_TAGS = 64  # of one answer; one with more is not stored
 MAX_LENGTH = 256  # characters of a tag

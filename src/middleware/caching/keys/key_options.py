@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from middleware.caching.hosts import canonical_host
+from middleware.caching.keys.hosts import canonical_host
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from middleware.caching.variants import digest
+from middleware.caching.keys.variants import digest
 
 VERSION = "wsgi-middleware cache 3"
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import time
 
-from middleware.caching.passed_over import PASSED_FOR
+from middleware.caching.flights.passed_over import PASSED_FOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from middleware.caching.guarded import GuardedStore
+    from middleware.caching.shelf.guarded import GuardedStore
 
     Landing = Literal["stored", "passed", "failed"]
     Outcome = Literal["stored", "passed", "failed", "timed out"]

@@ -1,0 +1,1 @@
+"""Which requests mean the same stored answer."""

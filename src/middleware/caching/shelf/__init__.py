@@ -1,0 +1,1 @@
+"""What is stored, found, kept and removed, in any store."""
