@@ -14,12 +14,12 @@ from middleware.caching.flights.flights import FAILED, PASSED, STORED, Waiter
 from middleware.caching.handle import Cache
 from middleware.caching.keys.variants import framed
 from middleware.caching.look import Look, use_of
+from middleware.caching.priming import prime
 from middleware.caching.privacy import is_authorized
 from middleware.caching.refreshing import Afterwards, run
 from middleware.caching.rules.asked import NOTHING
 from middleware.caching.rules.freshness import FRESH, usable_on_failure
 from middleware.caching.rules.storing import FAILURES, agrees, without
-from middleware.caching.taking import prime
 from middleware.events import Event, emit
 from middleware.headers import etag_matches
 from middleware.wsgi import Response, forward

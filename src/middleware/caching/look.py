@@ -35,21 +35,19 @@ class Look:
         record: Record | None,
         found: Found | None,
         now: float,
-        *,
-        is_fresh: bool = False,
     ) -> None:
         self.environ = environ
         self.key = key
         self.asked = asked
-        self.found_now(record, found, now, is_fresh=is_fresh)
+        self.found_now(record, found, now)
 
-    def found_now(self, record: Record | None, found: Found | None, now: float, *, is_fresh: bool = False) -> None:
+    def found_now(self, record: Record | None, found: Found | None, now: float) -> None:
         """What was found when the store was looked into, or looked into again."""
         self.record = record
         self.found = found
         self.now = now
         if found is not None:
-            self.reason = "request" if is_fresh else "stale"
+            self.reason = "request" if now < found.head.stale_at else "stale"
         else:
             self.reason = "vary-miss" if record is not None and any(record.selections) else "uri-miss"
 

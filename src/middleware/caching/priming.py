@@ -1,4 +1,4 @@
-"""Bodies between the application and the server, where the cache has something to do before or after them."""
+"""An answer in hand whose body is begun, to see whether it fails at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from middleware.wsgi.bodies import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from middleware.wsgi import Response
 
@@ -19,8 +19,15 @@ def prime(taken: Response) -> None:
     body = taken.body
     if body is None or isinstance(body, list | tuple):
         return
-    iterator = iter(body)
-    first = next((chunk for chunk in iterator if chunk), None)
+    try:
+        iterator = iter(body)
+        first = next((chunk for chunk in iterator if chunk), None)
+    except BaseException as error:
+        try:
+            taken.close()
+        except Exception as another:  # noqa: BLE001 - the first error is the one that leaves
+            error.add_note(f"and then close() of the body raised {another!r}")
+        raise
     taken.body = _Primed(body, iterator, first)
 
 
@@ -43,21 +50,3 @@ class _Primed:
 
     def close(self) -> None:
         close(self._body)
-
-
-class AfterAnswer:
-    """An answer's chunks, and what is done when they are sent: in `close()`, which the server calls then."""
-
-    __slots__ = ("_chunks", "_task")
-
-    def __init__(self, chunks: Iterable[bytes], task: Callable[[], None]) -> None:
-        self._chunks = chunks
-        self._task: Callable[[], None] | None = task
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._chunks)
-
-    def close(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task()
