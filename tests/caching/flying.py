@@ -127,28 +127,11 @@ def on_database(url, table):
 THREADS = 50
 
 
-def in_one_process(store, number, barrier):
-    """Fifty threads of one of several processes miss the same page; how many calls were made here.
+def site_in_one_process(store, number, barrier):
+    """Fifty threads of one of several processes ask a cache for the same page; how many calls were made here.
 
     The call ends when nearly all threads of all processes wait for it.
     """
-
-    def make(page):
-        assert all_wait.wait(PATIENCE)
-        return "made"
-
-    all_wait = Event()
-    page = Page(make, store, store, timeout=LONG)
-    join = start([page.ask] * THREADS)
-    page.others_wait(THREADS - 1)
-    barrier.wait(PATIENCE)
-    all_wait.set()
-    assert join() == ["made"] * THREADS
-    return [len(page.calls)]
-
-
-def site_in_one_process(store, number, barrier):
-    """The same through a whole cache, round an application that says that its page may be reused."""
 
     def app(environ, start_response):
         calls.append(1)

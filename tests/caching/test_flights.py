@@ -336,6 +336,22 @@ def test_who_has_no_time_left_makes_the_call(elsewhere):
     assert elsewhere(lambda: flights.board(NAME)).wait() == TIMED_OUT
 
 
+def test_who_waits_for_another_flight_after_the_first_has_only_the_rest_of_the_time(elsewhere):
+    clock = Clock()
+    flights = Flights(timeout=5, clock=clock)
+    first = flights.board(NAME)
+    other = "http://example.com/b"
+    flights.board(other)
+    waiter, late = (elsewhere(lambda: flights.board(NAME)) for _ in range(2))
+    first.land(STORED)
+    assert [waiter.wait(), late.wait()] == [STORED, STORED]
+    clock.now += 4.9
+    flights.board(other).land(FAILED)
+    assert not elsewhere(lambda: waiter.board_again(other)).leads
+    clock.now += 0.1
+    assert elsewhere(lambda: late.board_again(other)).leads
+
+
 def test_the_first_landing_counts(elsewhere):
     flights = Flights()
     flight = flights.board(NAME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from caching.flying import LONG, NAME, Page, in_one_process, start
+from caching.flying import LONG, NAME, Page, start
 from forking import forked, needs_fork
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +16,6 @@ from middleware.caching.flights.flights import FAILED, PASSED, STORED, TIMED_OUT
 from middleware.caching.shelf.guarded import GuardedStore
 from middleware.errors import StoreError
 from middleware.stores import MemoryStore, SQLiteStore
-from middleware.testing.crowds import PROCESSES, in_processes
 
 ADDRESS = f"cache flight {NAME}"
 
@@ -283,9 +282,3 @@ def test_in_every_order_of_what_processes_ask_the_store_a_failure_has_one_succes
         return store, [partial(ask, page) for page in pages], check
 
     assert every_order(prepare, switches=2) > 1
-
-
-@pytest.mark.slow
-def test_of_two_hundred_threads_in_four_processes_one_makes_the_call(opener):
-    calls = in_processes(in_one_process, opener)
-    assert sorted(calls) == [[0]] * (PROCESSES - 1) + [[1]]

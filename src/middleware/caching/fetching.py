@@ -86,9 +86,9 @@ class Fetching:
             refined = self._name(look)
             if outcome is FAILED:
                 boarded = boarded.board_again()
-            elif outcome is STORED and refined != name and not is_refined:  # what was stored is for other requests
+            elif outcome is STORED and not is_refined:  # what was stored is for other requests, or is replaced just now
                 is_refined = True
-                boarded = self._flights.board(refined)
+                boarded = boarded.board_again(refined)
             else:
                 return None, None
         # Another may have landed between the look into the store and the boarding.
