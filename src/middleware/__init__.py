@@ -14,6 +14,7 @@ __all__ = [
     "Basic",
     "CacheKeys",
     "CacheMiddleware",
+    "CachePolicy",
     "CachePurger",
     "ConditionalMiddleware",
     "CookieMiddleware",
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
         optional,
         require,
     )
-    from middleware.caching import CacheKeys, CacheMiddleware, CachePurger, get_cache
+    from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
@@ -85,7 +86,7 @@ _ROOMS = {
         "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth",
         "get_identity", "hash_password", "optional", "require",
     ),
-    "caching": ("CacheKeys", "CacheMiddleware", "CachePurger", "get_cache"),
+    "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),

@@ -12,7 +12,7 @@ from middleware.caching import CachePolicy
 from middleware.caching.rules.policy import DEFAULT
 from middleware.caching.rules.said import Said
 from middleware.caching.rules.selecting import selecting, selecting_value
-from middleware.caching.rules.storing import declared_length, is_worth_reading, kept, updated
+from middleware.caching.rules.storing import declared_length, kept, refusal_at_sight, updated
 from middleware.headers import http_date
 
 YESTERDAY = f"Last-Modified: {http_date(START - 86400)}"
@@ -30,7 +30,7 @@ def test_no_answer_is_too_odd_to_be_read(status, pairs, policy, asked_at, receiv
     assert its.may_be_stale or not (its.stale_while_revalidate or its.stale_on_failure or its.declared_staleness)
     assert not (its.must_validate and (its.may_be_stale or its.guessed))
     assert 1 <= its.useful_for(status) <= 366 * 86400
-    is_worth_reading(pairs, policy)
+    refusal_at_sight(pairs, policy)
     kept(pairs, received_at, its.private_fields)
     updated(pairs, pairs, received_at)
     declared_length(pairs)
@@ -236,8 +236,8 @@ def test_of_several_targeted_fields_the_first_that_can_be_read_counts():
     assert said("B: max-age=2", "A: ;", policy=policy).lifetime == 2
     assert said("X: 1", policy=policy).stripped == {"a", "b"}
     assert said("X: 1").stripped == set()
-    assert is_worth_reading([("b", "max-age=1")], policy)
-    assert not is_worth_reading([("b", "max-age=1")], DEFAULT)
+    assert refusal_at_sight([("b", "max-age=1")], policy) is None
+    assert refusal_at_sight([("b", "max-age=1")], DEFAULT) == "no-freshness"
 
 
 @given(fields, text)

@@ -21,6 +21,7 @@ from middleware import (
     Basic,
     CacheKeys,
     CacheMiddleware,
+    CachePolicy,
     CachePurger,
     ConditionalMiddleware,
     CookieMiddleware,
@@ -195,6 +196,10 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     )
     assert_type(keys.replace(allowed_hosts=()), CacheKeys)
     app = CacheMiddleware(app, store=MemoryStore(), keys=keys)
+    policy = CachePolicy(heuristic=0, store_set_cookie="public", stale_on_failure=60.0, targeted=["Surrogate-Control"])
+    assert_type(CachePolicy.CONFORMANCE.replace(store_set_cookie=False), CachePolicy)
+    app = CacheMiddleware(app, store=MemoryStore(), policy=policy)
+    app = CacheMiddleware(app, store=MemoryStore(), policy="conformance")
     app = CacheMiddleware(app, store=MemoryStore(), purge_by=lambda environ: environ.get("REMOTE_ADDR") == "::1")
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from middleware.caching.refreshing import Refreshing
     from middleware.caching.shelf.entry import Head
     from middleware.caching.shelf.shelf import Found
+    from middleware.caching.status import Detail, Reason
     from middleware.events import Listener
 
 
@@ -63,7 +64,7 @@ class Fetching:
         """Answer a GET from the application, or from what it answered to a request that came at the same time."""
         key = look.key
         if not key.canonical or look.asked.no_store:
-            detail = "no-store" if key.canonical else "host"
+            detail: Detail = "no-store" if key.canonical else "host"
             return self.pass_on(key, look.environ, start_response, look.reason, detail)
         flight, given = self._join(look, start_response)
         return self._ask(look, flight, start_response) if given is None else given
@@ -316,8 +317,8 @@ class Fetching:
         key: Key,
         environ: WSGIEnvironment,
         start_response: StartResponse,
-        reason: str,
-        detail: str | None = None,
+        reason: Reason,
+        detail: Detail | None = None,
     ) -> Iterable[bytes]:
         """Leave the answer to the application, and keep nothing of it."""
         environ["middleware.cache"] = Cache(self._terms.shelf, key)

@@ -15,10 +15,10 @@ from middleware.caching.rules.storing import (
     declared_length,
     is_ever_fresh,
     is_one_line,
-    is_worth_reading,
     kept,
     may_guess,
     refusal,
+    refusal_at_sight,
     updated,
     without,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from middleware.caching.rules.policy import CachePolicy
     from middleware.caching.rules.said import Fields
     from middleware.caching.shelf.shelf import Found, Shelf
-    from middleware.caching.status import CacheStatus
+    from middleware.caching.status import CacheStatus, Detail
     from middleware.wsgi import Ending, Response
 
 # What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.
@@ -159,7 +159,7 @@ class Filling:
         A head that replaces one decides anew, as long as the answer was not let go.
         """
         terms, look, found = self._terms, self._look, self._look.found
-        reason: str | None = None
+        reason: Detail | None = None
         if self._let_go:
             self._said = None
         else:
@@ -178,14 +178,15 @@ class Filling:
         self._let_go = True
         return UNWATCHED
 
-    def _judge(self, response: Response) -> tuple[Said | None, str | None]:
+    def _judge(self, response: Response) -> tuple[Said | None, Detail | None]:
         """What the answer says of its storing, where it will be stored if its body is whole; else why it is not."""
         terms = self._terms
         status, fields = response.status, response.headers
         if is_private(self._environ):
             return None, "session"
-        if not is_worth_reading(fields, terms.policy):
-            return None, "no-freshness"
+        reason = refusal_at_sight(fields, terms.policy)
+        if reason is not None:
+            return None, reason
         if self._look.key.ranged:
             if status[:3] not in ("200", "206"):
                 return None, "range"  # it may be about the range alone
@@ -221,7 +222,7 @@ class Filling:
             said.guessed = 0
         return said
 
-    def _reason_against(self, code: str, said: Said) -> str | None:
+    def _reason_against(self, code: str, said: Said) -> Detail | None:
         """Why an answer that says this to this request is not stored."""
         policy = self._terms.policy
         return refusal(code, said, authorized=self._authorized, with_cookie=self._with_cookie, policy=policy)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from middleware.caching.rules.policy import CachePolicy
     from middleware.caching.shelf.entry import Record
     from middleware.caching.shelf.shelf import Found
+    from middleware.caching.status import Reason
 
 
 class Look:
@@ -26,6 +27,8 @@ class Look:
     """
 
     __slots__ = ("asked", "environ", "found", "key", "now", "reason", "record")
+
+    reason: Reason
 
     def __init__(
         self,

@@ -5,6 +5,45 @@ from __future__ import annotations
 from middleware.errors import ConfigurationError
 from middleware.headers import quoted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    # Why the application was asked, in the words of RFC 9211, section 2.2.
+    Reason = Literal["bypass", "method", "request", "stale", "uri-miss", "vary-miss"]
+    # Why an answer is not stored, or not what is stored was sent. docs/caching.md tells what each means.
+    Detail = Literal[
+        "authorization",
+        "body",
+        "cookie",
+        "expired",
+        "extra",
+        "failure",
+        "host",
+        "method-override",
+        "must-understand",
+        "no-freshness",
+        "no-store",
+        "only-if-cached",
+        "partial",
+        "precondition",
+        "private",
+        "range",
+        "session",
+        "set-cookie",
+        "status",
+        "store",
+        "tags",
+        "target",
+        "too-large",
+        "transfer-encoding",
+        "unkeyed",
+        "unreadable",
+        "url-override",
+        "vary",
+        "vary-star",
+    ]
+
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~:/")
 
 
@@ -29,12 +68,12 @@ class CacheStatus:
 
     def forwarded(
         self,
-        reason: str,
+        reason: Reason,
         *,
         code: str | None = None,
         stored: bool = False,
         collapsed: bool = False,
-        detail: str | None = None,
+        detail: Detail | None = None,
     ) -> tuple[str, str]:
         """The application was asked, for this `reason` (RFC 9211, section 2.2).
 
@@ -46,10 +85,10 @@ class CacheStatus:
         shared = "; collapsed" if collapsed else ""
         return ("Cache-Status", f"{self._name}; fwd={reason}{status}{kept}{shared}{_detail(detail)}")
 
-    def refused(self, detail: str) -> tuple[str, str]:
+    def refused(self, detail: Detail) -> tuple[str, str]:
         """Answered by the cache itself, without the application and without what is stored."""
         return ("Cache-Status", f"{self._name}{_detail(detail)}")
 
 
-def _detail(word: str | None) -> str:
+def _detail(word: Detail | None) -> str:
     return f"; detail={word}" if word is not None else ""

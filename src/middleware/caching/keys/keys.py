@@ -25,17 +25,19 @@ from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
     from middleware.caching.keys.key_options import CacheKeys
+    from middleware.caching.status import Detail
 
 # Requests that only the application can answer, and why: the field in environ, and the reason in a word.
-_ALWAYS_BYPASSING = {
+_ALWAYS_BYPASSING: dict[str, Detail] = {
     "HTTP_TRANSFER_ENCODING": "transfer-encoding",
     "HTTP_IF_MATCH": "precondition",
     "HTTP_IF_UNMODIFIED_SINCE": "precondition",
 }
-_REASONS = {
+_REASONS: dict[str, Detail] = {
     "x-http-method": "method-override",
     "x-http-method-override": "method-override",
     "x-method-override": "method-override",
@@ -62,7 +64,9 @@ class Key:
 
     __slots__ = ("bypass", "canonical", "ranged", "record", "seen", "url")
 
-    def __init__(self, url: str, seen: str, canonical: bool, bypass: str = "", *, ranged: bool = False) -> None:
+    def __init__(
+        self, url: str, seen: str, canonical: bool, bypass: Detail | Literal[""] = "", *, ranged: bool = False
+    ) -> None:
         self.bypass = bypass
         self.url = url
         self.record = record_address(url)
@@ -106,7 +110,7 @@ class Keys:
         self._keyed = tuple(places[name] for name, mode in modes.items() if mode == "key")
         self.keyed = tuple(name for name, mode in modes.items() if mode == "key")
         self._stripped = tuple(places[name] for name, mode in modes.items() if mode == "strip")
-        self._bypassing = {
+        self._bypassing: dict[str, Detail] = {
             **_ALWAYS_BYPASSING,
             **{places[name]: _REASONS.get(name, "unkeyed") for name, mode in modes.items() if mode == "bypass"},
         }
@@ -180,7 +184,8 @@ class Keys:
         """A key with what else a request says, beside its URL."""
         if not key.url:
             return key
-        bypass, ranged = "", "HTTP_RANGE" in environ
+        bypass: Detail | Literal[""] = ""
+        ranged = "HTTP_RANGE" in environ
         if length and length.strip("0"):  # a body, or no number at all
             bypass = "body"
         elif not environ.keys().isdisjoint(self._bypassing):
@@ -196,7 +201,7 @@ class Keys:
         return qualified
 
     def _with_values(
-        self, key: Key, environ: WSGIEnvironment, values: tuple[object, ...], bypass: str, ranged: bool
+        self, key: Key, environ: WSGIEnvironment, values: tuple[object, ...], bypass: Detail | Literal[""], ranged: bool
     ) -> Key:
         seen = key.seen
         for name, value in zip(self._keyed, values, strict=True):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from middleware.caching.rules.policy import CachePolicy
+    from middleware.caching.status import Detail
 
     Fields = list[tuple[str, str]]
 
@@ -97,7 +98,7 @@ class Said:
         self.selecting = selecting(vary, lines.get("access-control-allow-origin", ()) if policy.guard_unkeyed else ())
         if status == "206" and self.selecting is not None:  # it is the answer to this range alone
             self.selecting = tuple(sorted({*self.selecting, "if-range", "range"}))
-        self.forbidden = "unreadable" if given is None else self._forbidden_by(status, vary, policy)
+        self.forbidden: Detail | None = "unreadable" if given is None else self._forbidden_by(status, vary, policy)
         date = parse_http_date(", ".join(lines["date"]), received_at) if "date" in lines else None
         if date is None:
             date = int(received_at)
@@ -127,7 +128,7 @@ class Said:
             self.stale_on_failure = if_error if "stale-if-error" in given else policy.stale_on_failure
             self.declared_staleness = max(self.stale_while_revalidate, if_error)
 
-    def _forbidden_by(self, status: str, vary: Sequence[str], policy: CachePolicy) -> str | None:
+    def _forbidden_by(self, status: str, vary: Sequence[str], policy: CachePolicy) -> Detail | None:
         """The word for what keeps it out of every shared cache, or None."""
         given = self.directives
         understood = status in UNDERSTOOD or (status == "206" and policy.store_partial)

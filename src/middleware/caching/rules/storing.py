@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.caching.rules.policy import CachePolicy
     from middleware.caching.rules.said import Fields, Said
+    from middleware.caching.status import Detail
 
 # Reasons to give up what is stored too, when the application's 304 brings them.
 FORBIDDING = frozenset(("must-understand", "no-store", "private", "unreadable", "vary", "vary-star"))
@@ -36,15 +37,15 @@ _NOT_IN_304 = frozenset(("content-type", "content-length", "content-encoding", "
 _DECLARING = ("cache-control", "etag", "expires", "last-modified")
 
 
-def is_worth_reading(fields: Fields, policy: CachePolicy) -> bool:
-    """Whether an answer could be stored at all: a first look, which spares most of what pages for one user cost."""
+def refusal_at_sight(fields: Fields, policy: CachePolicy) -> Detail | None:
+    """Why an answer could not be stored, whatever its fields say: it spares most of what pages for one user cost."""
     names = {name.lower() for name, _ in fields}
     if "set-cookie" in names and not policy.store_set_cookie:
-        return False
-    return not (names.isdisjoint(_DECLARING) and names.isdisjoint(policy.targeted_names))
+        return "set-cookie"
+    return "no-freshness" if names.isdisjoint(_DECLARING) and names.isdisjoint(policy.targeted_names) else None
 
 
-def refusal(status: str, said: Said, *, authorized: bool, with_cookie: bool, policy: CachePolicy) -> str | None:
+def refusal(status: str, said: Said, *, authorized: bool, with_cookie: bool, policy: CachePolicy) -> Detail | None:
     """None where an answer with this status (three digits) may be stored by a shared cache, to be reused or validated.
 
     Otherwise why not, in a word. `authorized`: the request carried credentials. `with_cookie`: it carried a cookie.
@@ -62,7 +63,7 @@ def may_guess(*, authorized: bool, with_cookie: bool, policy: CachePolicy) -> bo
     return policy.guess_for_cookies or not (authorized or with_cookie)
 
 
-def _unfit(status: str, said: Said, policy: CachePolicy) -> str | None:
+def _unfit(status: str, said: Said, policy: CachePolicy) -> Detail | None:
     """Why it is no answer that a cache can store."""
     if not (status.isascii() and status.isdigit() and "200" <= status <= "599") or status == "304":
         return "status"
@@ -71,7 +72,7 @@ def _unfit(status: str, said: Said, policy: CachePolicy) -> str | None:
     return None
 
 
-def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie: bool) -> str | None:
+def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie: bool) -> Detail | None:
     """Why it may be the answer to one client alone."""
     public = said.allows("public")
     allowed = policy.store_set_cookie
@@ -84,7 +85,7 @@ def _personal(said: Said, policy: CachePolicy, *, authorized: bool, with_cookie:
     return None
 
 
-def _useless(status: str, said: Said, *, guess: bool) -> str | None:
+def _useless(status: str, said: Said, *, guess: bool) -> Detail | None:
     """Why it could never be sent again."""
     if status == "200" and said.has_validator:
         return None
