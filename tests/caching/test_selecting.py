@@ -269,3 +269,13 @@ def test_no_credentials_can_be_read_in_a_stores_keys_or_values():
     assert site.is_hit(**request)
     assert kept
     assert not any(b"SECRET" in data for data in kept)
+
+
+def test_a_challenge_is_not_given_to_those_who_bring_credentials():
+    site = Site()
+    site.answers("Cache-Control: max-age=60", "WWW-Authenticate: Basic", status="401 Unauthorized")
+    site.ask()
+    assert site.is_hit()
+    site.answers("Cache-Control: max-age=60", body=b"protected")
+    assert site.ask(headers={"Authorization": "Basic YTpi"}).body == b"protected"
+    assert site.ask().code == 401

@@ -28,6 +28,9 @@ UNDERSTOOD = frozenset(
 )
 # Each of these forbids to send an answer once it is stale (RFC 9111, sections 4.2.4 and 5.2.2).
 _NEVER_STALE = ("must-revalidate", "proxy-revalidate", "s-maxage")
+# What an answer with this status depends on, whether Vary says so or not: 401 is for those who bring other credentials
+# or none, a part for those who ask for it.
+_IMPLIED = {"401": ("authorization",), "206": ("if-range", "range")}
 _NO_FIELDS: frozenset[str] = frozenset()
 
 
@@ -96,8 +99,9 @@ class Said:
         self.stripped = policy.stripped
         vary = lines.get("vary", ())
         self.selecting = selecting(vary, lines.get("access-control-allow-origin", ()) if policy.guard_unkeyed else ())
-        if status == "206" and self.selecting is not None:  # it is the answer to this range alone
-            self.selecting = tuple(sorted({*self.selecting, "if-range", "range"}))
+        implied = _IMPLIED.get(status, ())
+        if implied and self.selecting is not None:
+            self.selecting = tuple(sorted({*self.selecting, *implied}))
         self.forbidden: Detail | None = "unreadable" if given is None else self._forbidden_by(status, vary, policy)
         date = parse_http_date(", ".join(lines["date"]), received_at) if "date" in lines else None
         if date is None:
