@@ -144,9 +144,7 @@ class Fetching:
         key = self._keys.key_of(clean)
         if key.url != look.key.url or key.seen != look.key.seen:  # what a site adds to its keys is not in it
             return None
-        chunks = self.answer(
-            found, look, start_response, None if status is None else status.hit(found.ttl(look.now))
-        )
+        chunks = self.answer(found, look, start_response, None if status is None else status.hit(found.ttl(look.now)))
         if chunks is None:
             return None
         flight = self._flights.try_lead(self._name(look, clean))

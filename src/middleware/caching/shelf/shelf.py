@@ -14,6 +14,7 @@ from __future__ import annotations
 from time import time
 
 from middleware.caching.rules.policy import DEFAULT
+from middleware.caching.rules.storing import without_body
 from middleware.caching.rules.tags import are_fit
 from middleware.caching.shelf.entries import ATTEMPTS, Entries, body_address, head_address, is_small
 from middleware.caching.shelf.entry import Record
@@ -52,6 +53,7 @@ class Found:
 
     __slots__ = (
         "_told",
+        "_told_unmodified",
         "address",
         "data",
         "depends",
@@ -78,17 +80,31 @@ class Found:
         self.depends: list[str] = []
         self.data: list[bytes | None] = []
         self._told: tuple[int, Fields] = (-1, [])
+        self._told_unmodified: tuple[int, Fields] = (-1, [])
+
+    def ttl(self, now: float) -> int:
+        """Seconds that it is still fresh, as `Head.ttl`; none of them where it was purged softly."""
+        left = self.head.ttl(now)
+        return min(left, 0) if self.soft else left
 
     def fields_at(self, now: float, status: CacheStatus | None) -> Fields:
         """The fields of a hit, which belong to the caller; they are made once a second of the answer's age."""
         age, fields = self._told
-        head = self.head
-        current = int(head.age(now))
+        current = int(self.head.age(now))
         if age != current:
-            fields = [*head.hit_fields, ("Age", str(current))]
+            fields = [*self.head.hit_fields, ("Age", str(current))]
             if status is not None:
-                fields.append(status.hit(head.ttl(now)))
+                fields.append(status.hit(self.ttl(now)))
             self._told = current, fields
+        return [*fields]
+
+    def unmodified_fields_at(self, now: float, status: CacheStatus | None) -> Fields:
+        """Those of a 304, likewise."""
+        age, fields = self._told_unmodified
+        current = int(self.head.age(now))
+        if age != current:
+            fields = without_body(self.fields_at(now, status))
+            self._told_unmodified = current, fields
         return [*fields]
 
 
@@ -162,8 +178,6 @@ class Shelf:
             return record, None
         variant, head, tagged_soft_at = latest
         is_soft = head.asked_at <= max(soft_at, record.soft_at, tagged_soft_at)
-        if is_soft:
-            head.stale_at = float("-inf")
         found = Found(record, variant, head_address(key.url, variant), head, now + REREAD, soft=is_soft)
         found.turn = turn
         found.emptied = emptied
