@@ -92,6 +92,8 @@ class Fetching:
                 boarded = boarded.board_again(refined)
             else:
                 return None, None
+        if boarded.alone:
+            return boarded, None
         # Another may have landed between the look into the store and the boarding.
         try:
             given = self._answer_anew(look, start_response, collapsed=False)

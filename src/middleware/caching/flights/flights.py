@@ -74,6 +74,7 @@ class Flights:
         now = self._clock()
         flight = Flight(self, name, now + self._timeout)
         if self._passed_over.until and self._passed_over.remembers(name, now):
+            flight.alone = True
             return flight
         if until is None:
             until = flight.until
@@ -224,10 +225,10 @@ class Flights:
 
 class Flight:
     """A call of the application, for which others may wait. Whoever leads it looks in the store again before the call:
-    another flight may have landed since it looked.
+    another flight may have landed since it looked. Not where it is `alone`, since its answer could not be stored lately.
     """
 
-    __slots__ = ("_flights", "lock", "name", "result", "thread", "turns", "until")
+    __slots__ = ("_flights", "alone", "lock", "name", "result", "thread", "turns", "until")
 
     leads: Final = True
 
@@ -236,6 +237,7 @@ class Flight:
         self.name = name
         self.until = until
         self.thread = get_ident()
+        self.alone = False
         self.turns: list[Lock] = []  # one of each who waits
         self.result: Landing | None = None  # for those who wait
         self.lock: StoreLock | None = None
