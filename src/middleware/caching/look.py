@@ -50,7 +50,8 @@ class Look:
         self.found = found
         self.now = now
         if found is not None:
-            self.reason = "request" if now < found.head.stale_at else "stale"
+            is_fresh = now < found.head.stale_at and not found.soft
+            self.reason = "request" if is_fresh else "stale"
         else:
             self.reason = "vary-miss" if record is not None and any(record.selections) else "uri-miss"
 
