@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from examples.reference.pages import CACHE_SAID
+from examples.reference.pages import AGE, CACHE_SAID
 from middleware import Response
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ShowCacheStatus:
-    """Replaces a mark in the pages at `paths` by the answer's Cache-Status (RFC 9211)."""
+    """Replaces marks in the pages at `paths` by the answer's Cache-Status (RFC 9211) and Age."""
 
     def __init__(self, app: WSGIApplication, *, paths: tuple[str, ...]) -> None:
         self.app = app
@@ -23,6 +23,7 @@ class ShowCacheStatus:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") not in self.paths:
             return self.app(environ, start_response)
+        environ.pop("HTTP_RANGE", None)  # of a page that changes on its way no part can be cut
         response = Response.from_app(self.app, environ)
         body = response.body
         try:
@@ -30,7 +31,9 @@ class ShowCacheStatus:
         finally:
             response.close()
         said = escape(response.get("Cache-Status") or "nothing")
-        page = page.replace(CACHE_SAID.encode(), said.encode())
+        age = response.get("Age")
+        told = "none: it was made for you" if age is None else f"{escape(age)} s"
+        page = page.replace(CACHE_SAID.encode(), said.encode()).replace(AGE.encode(), told.encode())
         response.body = [page]
         if page:  # a HEAD has none, and keeps the length of the page that GET would bring
             response.set("Content-Length", str(len(page)))

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 LINKS = (("/", "Home"), ("/clock", "Clock"), ("/notes", "Notes"), ("/admin", "Admin"), ("/report", "Report"))
 
-# Where the layer in own_layer.py writes what the cache said.
+# Where the layer in own_layer.py writes what the cache said, and how old the page is.
 CACHE_SAID = "(what the cache said)"
+AGE = "(how old it is)"
 
 
 def frame(title: str, content: str, *, theme: str | None, user: Identity | None, path: str) -> str:
@@ -65,7 +66,12 @@ def home() -> str:
         ),
         ("Sessions", "/notes", "Notes", "Kept in your session, also over a restart. Sign in first."),
         ("Sessions", "/signed-in", "Where you are signed in", "Every browser of yours, and a button to sign it out."),
-        ("Authentication", "/admin", "Admin", "For one role. Bob is told that it is not for him."),
+        (
+            "Authentication",
+            "/admin",
+            "Admin",
+            "For one role, which may purge the clock. Bob is told that it is not for him.",
+        ),
         ("Authentication", "/api/me", "API", "The same accounts for programs, by Basic authentication."),
         ("Logging", "/stream", "Stream", "Ten lines in two seconds, one log line when the last has gone."),
         ("All of them", "/report", "Report", "What each layer did to your request."),
@@ -87,9 +93,22 @@ def clock(made: str) -> str:
     """The cached page."""
     return f"""<p class="lead">This page was made at</p>
 <p class="time"><time>{made}</time></p>
-<p>Within ten seconds everybody gets this very page from the cache. It said to your request:</p>
-<p><code>{CACHE_SAID}</code></p>
-<p><a href="/clock">Ask again</a></p>"""
+<p>Within ten seconds everybody gets this very page from the cache.
+<a href="/clock">Ask again</a>, or be <em>ann</em> and <a href="/admin">purge it</a>.</p>
+<h2>What the cache said to your request</h2>
+<dl class="facts">
+<dt>Cache-Status</dt><dd><code class="said">{CACHE_SAID}</code></dd>
+<dt>Age</dt><dd>{AGE}</dd>
+</dl>
+<h2>How to read it</h2>
+<dl class="facts">
+<dt><code>hit; ttl=7</code></dt><dd>It came from the cache, which will send it for seven more seconds.</dd>
+<dt><code>fwd=uri-miss</code></dt><dd>The application was asked: nothing was stored of this address.</dd>
+<dt><code>fwd=stale</code></dt><dd>The application was asked: what was stored is too old.</dd>
+<dt><code>collapsed</code></dt><dd>It was asked once, for you and for others who came at the same time.</dd>
+<dt><code>stored</code></dt><dd>The cache keeps this page for the next who asks.</dd>
+<dt><code>detail=</code></dt><dd>Why it does not, in a word: the <a href="/report">report</a> has one.</dd>
+</dl>"""
 
 
 def notes(kept: list[str], messages: list[tuple[str, str]], token: str) -> str:
@@ -143,10 +162,21 @@ def _flashes(messages: list[tuple[str, str]]) -> str:
     return "".join(f'<p class="flash" role="status">{escape(text)}</p>' for _, text in messages)
 
 
-def admin(user: Identity | None) -> str:
-    """The page for one role."""
+def admin(user: Identity | None, messages: list[tuple[str, str]], token: str) -> str:
+    """The page for one role, and its buttons that purge what the cache keeps."""
     name = escape(user.user) if user else ""
-    return f'<p class="lead">Welcome, {name}. Only the role <em>admin</em> comes this far.</p>'
+    return f"""{_flashes(messages)}<p class="lead">Welcome, {name}. Only the role <em>admin</em> comes this far.</p>
+<h2 id="purge">Purge the cache</h2>
+<p>The <a href="/clock">clock</a> is kept for ten seconds, under the tag <code>clock</code>. Whoever asks for it after a
+purge gets a new one: a hit becomes <code>fwd=uri-miss</code>.</p>
+<form method="post" action="/admin" aria-labelledby="purge">
+{token}
+<div class="row">
+<button name="purge" value="page">Purge the clock</button>
+<button name="purge" value="tag" class="quiet">Purge its tag</button>
+<button name="purge" value="all" class="quiet">Purge everything</button>
+</div>
+</form>"""
 
 
 def report(facts: dict[str, str]) -> str:

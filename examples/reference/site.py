@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 from webob import Request, Response
 
 from examples.reference import pages
-from middleware import check_csrf, csrf_input, get_auth, get_cookies, get_identity, get_request_id, get_session
+from middleware import (
+    check_csrf,
+    csrf_input,
+    get_auth,
+    get_cache,
+    get_cookies,
+    get_identity,
+    get_request_id,
+    get_session,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from middleware.caching import Cache
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
 THEMES = ("light", "dark")
@@ -45,6 +56,7 @@ def clock(request: Request) -> Response:
     html = pages.frame("Clock", pages.clock(strftime("%H:%M:%S")), theme=None, user=None, path="/clock")
     answer = Response(html)
     answer.headers["Cache-Control"] = "public, max-age=0, s-maxage=10"  # ten seconds in our cache, none in the browser
+    answer.headers["Cache-Tag"] = "clock"  # by which it is purged, whatever its address
     return answer
 
 
@@ -84,8 +96,33 @@ def signed_in(request: Request) -> Response:
 
 
 def admin(request: Request) -> Response:
-    """Only for the role admin: the rule stands in stack.py, and nothing here has to check it."""
-    return page(request, "Admin", pages.admin(get_identity(request.environ)))
+    """Only for the role admin, who may purge: the rule stands in stack.py, and nothing here has to check it.
+
+    The answer to a purge leads back here. One that led to the clock would by itself remove what is stored of it, since
+    a cache takes what an answer to POST points at for changed (RFC 9111, section 4.4).
+    """
+    environ = request.environ
+    session = get_session(environ)
+    if request.method == "POST":
+        if not check_csrf(environ, request.POST.get("csrf_token")):
+            return page(request, "Not from here", pages.stale_form("/admin"), status=403)
+        session.flash(purge(get_cache(environ), str(request.POST.get("purge"))))
+        return see_other("/admin")
+    return page(request, "Admin", pages.admin(get_identity(environ), session.pop_flash(), csrf_input(session)))
+
+
+def purge(cache: Cache, what: str) -> str:
+    """Purge what was asked for, and say what that was."""
+    if what == "page":
+        cache.purge("/clock")
+        return "The page /clock is purged."
+    if what == "tag":
+        cache.purge_tags("clock")
+        return "All pages with the tag clock are purged."
+    if what == "all":
+        cache.purge_all()
+        return "Everything is purged."
+    return "Nothing is purged."
 
 
 def api_me(request: Request) -> Response:
@@ -148,7 +185,12 @@ VIEWS: dict[str, View] = {
     "/report": report,
     "/static/style.css": style,
 }
-METHODS = {"/notes": ("GET", "HEAD", "POST"), "/signed-in": ("GET", "HEAD", "POST"), "/theme": ("POST",)}
+METHODS = {
+    "/notes": ("GET", "HEAD", "POST"),
+    "/signed-in": ("GET", "HEAD", "POST"),
+    "/admin": ("GET", "HEAD", "POST"),
+    "/theme": ("POST",),
+}
 
 
 def page(request: Request, title: str, content: str, status: int = 200) -> Response:

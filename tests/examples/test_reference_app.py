@@ -153,6 +153,60 @@ def test_the_clock_comes_from_the_cache_for_everybody(app, site):
     assert "; hit" in stranger
 
 
+def test_what_the_cache_said_stands_in_the_page_with_its_age(app):
+    first, again = app.get("/clock"), app.get("/clock")
+    assert "wsgi-middleware; fwd=uri-miss; stored" in first
+    assert "none: it was made for you" in first
+    assert again.headers["Cache-Status"] in again
+    assert f"{again.headers['Age']} s" in again
+
+
+def test_a_part_of_a_page_that_changes_on_its_way_is_not_cut(app):
+    app.get("/clock")
+    answer = app.get("/clock", headers={"Range": "bytes=0-9"})
+    assert answer.status_int == 200
+    assert answer.content_length == len(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("button", "told"),
+    [
+        ("page", "The page /clock is purged."),
+        ("tag", "All pages with the tag clock are purged."),
+        ("all", "Everything is purged."),
+    ],
+)
+def test_after_a_purge_a_hit_is_a_miss_for_everybody(app, site, button, told):
+    stranger = TestApp(site, extra_environ={"HTTP_HOST": "localhost"})
+    stranger.get("/clock")
+    assert "; hit" in stranger.get("/clock").headers["Cache-Status"]
+    sign_in(app, *ANN)
+    stranger.get("/clock")
+    assert told in app.get("/admin").forms[1].submit("purge", value=button).follow()
+    assert stranger.get("/clock").headers["Cache-Status"] == "wsgi-middleware; fwd=uri-miss; stored"
+    assert "; hit" in stranger.get("/clock").headers["Cache-Status"]
+
+
+def test_only_the_role_admin_purges_and_only_from_its_own_form(app, site):
+    app.post("/admin", {"purge": "all"}, status=401)
+    sign_in(app, *BOB)
+    app.post("/admin", {"purge": "all"}, status=403)
+    admin = TestApp(
+        site, extra_environ={"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_SITE": "same-origin", "HTTP_HOST": "localhost"}
+    )
+    sign_in(admin, *ANN)
+    admin.get("/clock")
+    assert "too old, or from elsewhere" in admin.post("/admin", {"purge": "all"}, status=403)
+    assert "fwd=uri-miss" not in admin.get("/clock").headers["Cache-Status"]  # a hit, or stale on a slow machine
+
+
+def test_what_is_no_button_purges_nothing(app):
+    sign_in(app, *ANN)
+    form = app.get("/admin").forms[1]
+    token = form["csrf_token"].value
+    assert "Nothing is purged." in app.post("/admin", {"csrf_token": token, "purge": "<b>"}).follow()
+
+
 def made(page):
     return page.text.partition("<time>")[2].partition("</time>")[0]
 

@@ -95,8 +95,22 @@ def test_the_clock_stands_still_and_says_that_it_was_a_hit(page, url):
     made = page.locator("time").inner_text()
     press(page, "Ask again", "link")
     assert page.locator("time").inner_text() == made
-    assert "hit" in page.locator("code").inner_text()
+    assert "hit" in page.locator("code.said").inner_text()
     shoot(page, "clock")
+
+
+def test_a_purge_by_the_button_makes_the_clock_anew(page, url):
+    sign_in(page, url)
+    page.goto(f"{url}/clock")
+    page.goto(f"{url}/admin")
+    shoot(page, "admin")
+    press(page, "Purge the clock")
+    assert page.get_by_role("status").inner_text() == "The page /clock is purged."
+    shoot(page, "purged")
+    page.locator("main").get_by_role("link", name="clock").click()
+    page.wait_for_url(f"{url}/clock")
+    assert page.locator("code.said").inner_text() == "wsgi-middleware; fwd=uri-miss; stored"
+    shoot(page, "clock-after-a-purge")
 
 
 def test_the_theme_is_kept_in_a_cookie_and_changes_the_page(page, url):
@@ -119,7 +133,7 @@ def test_every_control_is_reached_by_the_keyboard(page, url):
 def test_a_phone_needs_no_sideways_scrolling(page, url):
     page.set_viewport_size({"width": 360, "height": 740})
     sign_in(page, url)
-    for path in ("/", "/notes", "/signed-in", "/report", "/clock"):
+    for path in ("/", "/notes", "/signed-in", "/report", "/admin", "/clock"):
         page.goto(url + path)
         box = page.locator("body").bounding_box()
         assert box is not None

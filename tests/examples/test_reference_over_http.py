@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import re
 from base64 import b64encode
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from reference_server import served
@@ -30,6 +31,41 @@ def get(url, path, headers=None):
     body = answer.read()
     connection.close()
     return answer, body
+
+
+class Visitor:
+    """Keeps cookies, as a browser does."""
+
+    def __init__(self, url):
+        self.url = url
+        self.cookies = {}
+
+    def request(self, method, path, body=None):
+        connection = connect(self.url)
+        headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        for line in answer.headers.get_all("Set-Cookie") or ():
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer, text
+
+    def get(self, path):
+        return self.request("GET", path)[1]
+
+    def post(self, path, form):
+        return self.request("POST", path, urlencode(form))[0]
+
+
+def hidden(page, name):
+    """The value of a hidden input."""
+    return re.search(f'name="{name}" value="([^"]*)"', page)[1]
 
 
 def test_the_stream_arrives_line_by_line(url):
@@ -58,6 +94,37 @@ def test_the_clock_is_a_hit_the_second_time(url):
     assert "hit" in answer.getheader("Cache-Status")
     assert int(answer.getheader("Age")) >= 0
     assert b"; hit" in body
+
+
+def test_the_clock_names_its_tag_and_what_a_client_sends_as_one_means_nothing(url):
+    answer, _ = get(url, "/clock", {"Cache-Tag": "mine"})
+    assert answer.getheader("Cache-Tag") == "clock"
+
+
+def test_a_purge_by_button_turns_a_hit_into_a_miss():
+    with served() as server:
+        visitor = Visitor(server.url)
+        form = visitor.get("/login")
+        login = {"username": "ann", "password": "seven-green-apples", "token": hidden(form, "token"), "next": "/admin"}
+        assert visitor.post("/login", login).status == 303
+        visitor.get("/clock")
+        token = hidden(visitor.get("/admin"), "csrf_token")
+        assert visitor.post("/admin", {"purge": "page", "csrf_token": token}).getheader("Location") == "/admin"
+        assert "The page /clock is purged." in visitor.get("/admin")
+        answer, body = get(server.url, "/clock")
+        assert answer.getheader("Cache-Status") == "wsgi-middleware; fwd=uri-miss; stored"
+        assert b"none: it was made for you" in body
+
+
+def test_nobody_purges_over_http_without_signing_in(url):
+    get(url, "/clock")
+    connection = connect(url)
+    connection.request("PURGE", "/clock")
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status == 405  # from the application, as for any method that it does not know
+    assert "fwd=method" in answer.getheader("Cache-Status")
 
 
 def test_each_request_leaves_one_line_with_status_and_bytes():
