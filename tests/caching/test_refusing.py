@@ -89,6 +89,12 @@ def test_the_request_says_why_its_answer_is_not_stored(control, authorized, with
     assert why_lines(*lines, authorized=True, with_cookie=True) == (authorized or with_cookie)
 
 
+MEMBERS = (
+    "no-store", "private", "PRIVATE ", 'private="set-cookie"', "max-age=60", "public", "must-understand", "no-store=1",
+    "must-understand=x", "no-cache", '"', "x", "private; max-age=1", "\tno-store", "s-maxage=5",
+)  # fmt: skip
+
+
 def test_an_answer_to_a_cookie_is_stored_without_explicit_freshness_only_by_policy():
     lines = ("Cache-Control: public", f"Last-Modified: {YESTERDAY}")
     guesses = CachePolicy(guess_for_cookies=True)
@@ -131,6 +137,13 @@ def test_no_answer_is_too_odd_to_be_judged(status, pairs, policy, authorized, wi
     assert word is None or word.replace("-", "").isalpha()
     if word is None:
         assert refusal_at_sight(pairs, policy) is None
+
+
+@given(st.lists(st.sampled_from(MEMBERS)), st.lists(st.sampled_from(MEMBERS)), policies)
+def test_what_is_refused_at_sight_is_refused_for_the_same_reason(members, others, policy):
+    lines = [", ".join(members), ", ".join(others)]
+    for pairs in ([("Cache-Control", line) for line in lines[:count]] for count in (1, 2)):
+        assert refusal_at_sight(pairs, policy) in (None, why("200", pairs, policy))
 
 
 @given(fields, st.sampled_from(["no-store", "private"]), policies, st.data())

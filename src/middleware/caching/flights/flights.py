@@ -225,7 +225,7 @@ class Flights:
 
 class Flight:
     """A call of the application, for which others may wait. Whoever leads it looks in the store again before the call:
-    another flight may have landed since it looked. Not where it is `alone`, since its answer could not be stored lately.
+    another flight may have landed since it looked. Not where it is `alone`, whose answer could not be stored lately.
     """
 
     __slots__ = ("_flights", "alone", "lock", "name", "result", "thread", "turns", "until")
