@@ -21,16 +21,16 @@ CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
 class Selection:
     """Request fields that select an answer, by their `places` in environ.
 
-    `only`: the place of the one field, as mostly there is no other. `confidential`: whether credentials are among them.
+    `only`: the place of the one field, as mostly there is no other. `credentials`: the places of those that are such.
     """
 
-    __slots__ = ("confidential", "only", "places")
+    __slots__ = ("credentials", "only", "places")
 
     def __init__(self, names: tuple[str, ...], stripped: frozenset[str]) -> None:
         keys = [environ_key(name) for name in names]
         self.places = ["" if key in stripped else key for key in keys]
         self.only = self.places[0] if len(names) == 1 else None
-        self.confidential = not CREDENTIALS.isdisjoint(names)
+        self.credentials = [key for name, key in zip(names, self.places, strict=True) if name in CREDENTIALS]
 
 
 class Variants:
@@ -67,7 +67,11 @@ class Variants:
         # Of one field, the usual case, in half the time: 0.35 us where a list of places takes 0.7.
         selection = self._selections.get(names) or self._selected_by(names)
         values = (environ.get(selection.only),) if selection.only else tuple(map(environ.get, selection.places))
-        if self._confidential or selection.confidential:
+        confidential = self._confidential
+        if selection.credentials and not environ.keys().isdisjoint(selection.credentials):
+            values, given = self._without_ignored_cookies(names, values)
+            confidential = confidential or given
+        if confidential:
             return self._digest(seen, names, values)
         asked = (selection, seen, *values)
         known: str | None = self._known.get(asked)
@@ -81,6 +85,19 @@ class Variants:
             self._selections.clear()
         return self._selections.setdefault(names, Selection(names, self._stripped))
 
+    def _without_ignored_cookies(
+        self, names: tuple[str, ...], values: tuple[object, ...]
+    ) -> tuple[tuple[object, ...], bool]:
+        """The values of these fields, and whether credentials are still among them."""
+        if not self._ignored_cookies or "cookie" not in names:
+            return values, True
+        place = names.index("cookie")
+        cookies = values[place]
+        left = None if cookies is None else kept_cookies(str(cookies), self._ignored_cookies)
+        values = (*values[:place], left, *values[place + 1 :])
+        given = [name for name, value in zip(names, values, strict=True) if value is not None and name in CREDENTIALS]
+        return values, bool(given)
+
     def _digest(self, seen: str, names: tuple[str, ...], values: tuple[object, ...]) -> str:
         parts: list[str | None] = [seen]
         for name, value in zip(names, values, strict=True):
@@ -92,8 +109,6 @@ class Variants:
         if value is None or (value == "" and name in ("content-type", "content-length")):  # gateways invent these
             return None
         text: str | None = str(value)
-        if name == "cookie" and self._ignored_cookies:
-            text = kept_cookies(str(value), self._ignored_cookies)
         normalise = self._normalise.get(name)
         if normalise is not None and text is not None:
             text = _normalised(normalise, name, text)
