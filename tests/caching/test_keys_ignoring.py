@@ -187,6 +187,31 @@ def test_a_refresh_in_the_background_does_not_see_what_is_ignored_either(raw):
     assert site.calls == 2
 
 
+@pytest.mark.parametrize("hidden", ["utm_source=evil", "_ga=evil", "X-Theme"])
+def test_an_answer_to_post_in_which_something_was_ignored_answers_no_get(hidden):
+    def app(environ, start_response):
+        fields = [("Cache-Control", "max-age=60"), ("Content-Location", "/a")]
+        start_response("200 OK", fields)
+        seen = [environ.get(name) for name in ("QUERY_STRING", "HTTP_COOKIE", "HTTP_X_THEME")]
+        return [repr(seen).encode()]
+
+    site = TargetedSite(app=app, policy="conformance", keys=TRACKERS.replace(unkeyed={"x-theme": "strip"}))
+    requests = {
+        "utm_source=evil": {"target": "/a?utm_source=evil"},
+        "_ga=evil": {"HTTP_COOKIE": "_ga=evil"},
+        "X-Theme": {"HTTP_X_THEME": "evil"},
+    }
+    assert "evil" in site.ask(method="POST", **requests[hidden]).text
+    assert "evil" not in site.ask().text
+
+
+def test_an_answer_to_post_in_which_nothing_was_ignored_may_answer_a_get():
+    site = TargetedSite(policy="conformance", keys=TRACKERS)
+    site.answers("Cache-Control: max-age=60", "Content-Location: /a")
+    site.ask(method="POST", body=b"x")
+    assert site.is_hit()
+
+
 def test_every_parameter_can_be_ignored():
     site = echoing(keys=CacheKeys(ignore_query=["*"]))
     first = site.ask("/a?b=evil&c").text

@@ -63,8 +63,11 @@ class Change:
         located = response.get_all("Content-Location")
         if self._environ.get("REQUEST_METHOD") != "POST" or response.code != "200" or len(located) != 1:
             return False
+        keys = self._terms.shelf.keys
+        if keys.has_to_hide(self._environ):  # and the application has seen it
+            return False
         try:
-            return self._key.url in self._terms.shelf.keys.urls_meant(located[0].strip(), self._key.url)
+            return self._key.url in keys.urls_meant(located[0].strip(), self._key.url)
         except ValueError:
             return False
 

@@ -246,6 +246,10 @@ class Keys:
             return None
         return hide(environ, self._ignored_query, self._ignored_cookies, self._stripped)
 
+    def has_to_hide(self, environ: WSGIEnvironment) -> bool:
+        """Whether `hide` would take something out."""
+        return self.hide(environ.copy()) is not None
+
     def restore(self, environ: WSGIEnvironment, hidden: dict[str, object] | None) -> None:
         """Put back what `hide` took out."""
         if hidden is not None:
