@@ -175,6 +175,38 @@ def test_an_address_that_reads_like_a_stores_key_is_not_one():
     assert site.is_hit("/a")
 
 
+class Colliding(MemoryStore):
+    """All keys of one kind have one hash here, and nothing but their hashes is looked at."""
+
+    def get(self, key):
+        return super().get(self.hashed(key))
+
+    def set(self, key, value, ttl=None):
+        super().set(self.hashed(key), value, ttl)
+
+    def add(self, key, value, ttl=None):
+        return super().add(self.hashed(key), value, ttl)
+
+    def swap(self, key, old, new, ttl=None):
+        return super().swap(self.hashed(key), old, new, ttl)
+
+    def delete(self, key):
+        super().delete(self.hashed(key))
+
+    @staticmethod
+    def hashed(key):
+        return " ".join(key.split(" ")[:2])
+
+
+@each_server
+def test_what_a_store_gives_for_another_key_of_the_same_hash_is_no_answer(raw):
+    site = echoing(raw, "Vary: X", names=("PATH_INFO", "HTTP_X", "HTTP_X_HOST"), store=Colliding())
+    for path, value, host in [("/a", "1", None), ("/b", "1", None), ("/b", "2", None), ("/b", "2", "h")] * 3:
+        assert site.ask(path, HTTP_X=value, HTTP_X_HOST=host).text == repr([path, value, host])
+    site.ask("/a", HTTP_X="1")
+    assert site.is_hit("/a", HTTP_X="1")
+
+
 @pytest.mark.parametrize("scheme", ["ftp", "", "HTTP", None, 7])
 def test_a_scheme_that_is_not_of_the_web_is_left_to_the_application(scheme):
     site = caching()
