@@ -405,6 +405,25 @@ def test_a_layer_inside_that_compresses_does_so_for_those_alone_who_take_it(asks
             assert (decompress(answer.body) if coded else answer.body) == b"page"
 
 
+def guarded(environ, start_response):
+    """Somebody's own Basic authentication, with the same fields for everybody."""
+    headers = [("Cache-Control", "max-age=60"), ("ETag", '"1"')]
+    if "HTTP_AUTHORIZATION" not in environ:
+        start_response("401 Unauthorized", [*headers, ("WWW-Authenticate", 'Basic realm="a"')])
+        return [b"who are you?"]
+    start_response("200 OK", headers)
+    return [environ["HTTP_AUTHORIZATION"].encode()]
+
+
+def test_the_pages_of_an_application_that_authenticates_by_itself_reach_nobody_else():
+    site = Site(app=guarded)
+    ann, bob = ({"Authorization": f"Basic {name}"} for name in ("ann", "bob"))
+    for _ in range(2):
+        assert site.ask(headers=ann).text == "Basic ann"
+        assert site.ask(headers=bob).text == "Basic bob"
+        assert site.ask().code == 401
+
+
 def test_our_authentication_inside_lets_nothing_of_a_user_out():
     def app(environ, start_response):
         start_response("200 OK", [("Cache-Control", "public, max-age=60")])

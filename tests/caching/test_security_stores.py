@@ -1,9 +1,10 @@
-"""The store is no way in: what stands there is not executed, not believed, and tells no secret. S18, S40."""
+"""The store is no way in: what stands there is not executed, not believed, and tells no secret. S18, S29, S40."""
 
 from __future__ import annotations
 
 import logging
 import pickle
+from binascii import crc32
 
 import pytest
 from cached_site import Site
@@ -61,6 +62,20 @@ def test_what_was_put_into_the_store_by_another_program_is_neither_executed_nor_
     assert (answer.body, answer.header("Set-Cookie")) == (b"made anew", None)
     assert executed == []
     assert site.is_hit(), "the entry is replaced"
+
+
+@pytest.mark.parametrize("evil", [b"\r", b"\0", b"\r\rSet-Cookie: a=1"])
+@pytest.mark.parametrize("checked", [True, False], ids=["with its checksum", "without"])
+def test_a_line_break_that_was_put_into_the_store_is_never_sent(evil, checked):
+    store = Open()
+    filled(store, "X: placeholder")
+    for key, value in zip(store.names(), store.values(), strict=True):
+        if b"placeholder" in value:
+            changed = value[4:].replace(b"placeholder", evil)
+            store.set(key, (crc32(changed) if checked else 0).to_bytes(4, "big") + changed)
+    site = Site(store=store)
+    site.answers(FRESH, "X: made anew")
+    assert site.ask().header("X") == "made anew"
 
 
 @pytest.mark.parametrize(
