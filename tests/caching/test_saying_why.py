@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 from cached_site import START, Site
@@ -11,6 +13,7 @@ from middleware import CacheKeys, CachePolicy, MemoryStore
 from middleware.errors import StoreError
 from middleware.headers import http_date
 
+ROOT = Path(__file__).parents[2]
 FRESH = "Cache-Control: max-age=60"
 
 
@@ -139,7 +142,37 @@ def test_another_variant_is_a_miss_of_the_variant():
     assert said(site.ask(headers={"X-A": "1"})) == ("vary-miss", None)
 
 
+def test_the_docs_explain_every_word_that_can_be_sent_and_no_other():
+    """Every word is sent in a test here, and the type checkers let nothing else be sent."""
+    sent = {word for word, *_ in ANSWERS} | {word for _, word, *_ in REQUESTS if word}
+    sent |= {"cookie", "range", "failure", "only-if-cached"}
+    assert explained("| `detail=` |") == vocabulary("Detail") == sent
+
+
+def test_the_docs_explain_every_reason_for_asking_the_application_and_no_other():
+    sent = {"uri-miss", "vary-miss", "stale", "request", "method", "bypass"}
+    assert explained("| `fwd=` |") == vocabulary("Reason") == sent
+
+
 def said(answer):
     """The reason for asking the application, and the detail."""
     field = answer.header("Cache-Status")
     return tuple(found[1] if (found := re.search(f"; {name}=([a-z-]+)", field)) else None for name in ("fwd", "detail"))
+
+
+def explained(head):
+    """The words in the first column of the docs' table that begins so."""
+    page = (ROOT / "docs" / "caching.md").read_text(encoding="utf-8")
+    rows = page.partition(head)[2].partition("\n\n")[0].splitlines()[2:]
+    words = [row.split("|")[1].strip(" `") for row in rows]
+    assert len(words) == len(set(words))
+    return set(words)
+
+
+def vocabulary(name):
+    """The words of the Literal of this name in the source."""
+    for path in (ROOT / "src" / "middleware" / "caching").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                return {word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant)}
+    raise AssertionError(f"nothing is called {name}")
