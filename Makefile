@@ -13,9 +13,10 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)
 	$(BIN)/python -m examples.reference
 
-# Every test. A test whose program is missing is skipped with its reason, or fails with REQUIRE_SERVERS=1.
+# Every test, on all cores: a file's tests stay together, and each worker has servers of its own. A test whose program is
+# missing is skipped with its reason, or fails with REQUIRE_SERVERS=1.
 test: $(READY) programs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # The tests that start no server, browser or second process: under 30 seconds.
 quick: $(READY)
