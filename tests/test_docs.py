@@ -41,6 +41,7 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.slow
 @every_page
 def test_the_code_runs(page, tmp_path, monkeypatch):
     blocks = [(code, line) for language, code, line in fences(page.read_text(encoding="utf-8")) if language == "python"]

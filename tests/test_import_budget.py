@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 SOURCE = str(Path(__file__).parent.parent / "src")
 SITE = sysconfig.get_path("purelib")
 

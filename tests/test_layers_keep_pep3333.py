@@ -142,12 +142,14 @@ LAYERS = [
 every_layer = pytest.mark.parametrize(("wrap", "adds", "changes"), LAYERS)
 
 
+@pytest.mark.slow
 @every_layer
 def test_a_layer_keeps_pep_3333_round_every_shape(wrap, adds, changes):
     for shape in SHAPES:
         check_shape(shape, wrap, adds=adds, changes=changes, starts_late=wrap in (conditional, conditional_weak))
 
 
+@pytest.mark.slow
 @every_layer
 def test_requests_do_not_disturb_each_other(wrap, adds, changes):
     check_together(wrap)

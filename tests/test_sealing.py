@@ -164,6 +164,7 @@ def test_threads_may_share_a_sealer():
     assert failures == []
 
 
+@pytest.mark.slow
 def test_what_encrypts_is_imported_at_the_first_token_and_not_before():
     code = (
         "import sys; from middleware.signing import Sealer, Signer; Signer('x' * 16, salt='t').sign(b'');"

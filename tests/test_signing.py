@@ -174,6 +174,7 @@ def test_threads_may_share_a_signer():
     assert failures == []
 
 
+@pytest.mark.slow
 def test_itsdangerous_is_imported_at_the_first_token_and_not_before():
     code = (
         "import sys; from middleware.signing import Signer; s = Signer('x' * 16, salt='t');"

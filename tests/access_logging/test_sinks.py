@@ -89,12 +89,14 @@ def request(layer):
 """
 
 
+@pytest.mark.slow
 def test_where_nobody_configured_logging_the_lines_go_to_stderr():
     done = run(PLAIN + "request(LoggingMiddleware(hello))")
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith('"GET / HTTP/1.1" 200 5 "-" "-"\n')
 
 
+@pytest.mark.slow
 def test_the_standard_librarys_logging_is_not_imported_before_it_is_needed():
     run(
         PLAIN

@@ -19,6 +19,7 @@ GOOD = stored("apple")
 BCRYPT = bcrypt.hashpw(b"apple", bcrypt.gensalt(4)).decode()
 
 
+@pytest.mark.slow
 def test_a_new_password_is_scrypt_with_a_salt_of_its_own():
     one, other = hash_password("apple"), hash_password("apple")
     assert one.startswith("$scrypt$ln=14,r=8,p=5$")

@@ -85,6 +85,7 @@ def test_a_cookie_for_https_is_refused_over_http_and_gets_secure_over_https(call
     assert "; Secure" in line
 
 
+@pytest.mark.slow
 def test_all_that_is_refused_is_refused_under_python_o():
     code = (
         "from cookies.test_writing import REFUSED, refusal\n"

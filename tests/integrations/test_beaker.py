@@ -342,6 +342,7 @@ def test_without_the_session_layer_the_first_request_says_what_to_do():
         Browser(BeakerSessions(old_app)).get()
 
 
+@pytest.mark.slow
 def test_it_is_a_layer_as_pep_3333_wants_it():
     check_layer(lambda app: SessionMiddleware(BeakerSessions(app), store=MemoryStore()))
 

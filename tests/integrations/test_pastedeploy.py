@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 from asking import Browser, ask
+from auth_helpers import stored
 
 from middleware import (
     AuthMiddleware,
@@ -18,7 +19,6 @@ from middleware import (
     SessionMiddleware,
     get_cookies,
     get_session,
-    hash_password,
     stores,
 )
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
@@ -104,7 +104,7 @@ def site_factory(global_conf):
 
 @pytest.fixture(scope="module")
 def hashed():
-    return hash_password(PASSWORD)
+    return stored(PASSWORD)
 
 
 @pytest.fixture(autouse=True)

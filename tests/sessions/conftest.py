@@ -22,8 +22,10 @@ def on_a_server(kind):
 # Each is given the request of a test, and gives a function without arguments that opens the store.
 OF_ONE_PROCESS = [pytest.param(lambda request: MemoryStore, id="memory")]
 SHARED = [
-    pytest.param(in_a_file, id="sqlite"),
-    *(pytest.param(on_a_server(kind), id=kind, marks=pytest.mark.slow) for kind in KINDS),
+    *(
+        pytest.param(make, id=kind, marks=pytest.mark.slow)
+        for kind, make in (("sqlite", in_a_file), *((kind, on_a_server(kind)) for kind in KINDS))
+    ),
 ]
 
 

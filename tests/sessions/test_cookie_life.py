@@ -132,5 +132,5 @@ class CookieLife(RuleBasedStateMachine):
             self.end()
 
 
-CookieLife.TestCase.settings = settings(max_examples=30, stateful_step_count=25)
+CookieLife.TestCase.settings = settings(max_examples=min(30, settings().max_examples), stateful_step_count=25)
 TestCookieLife = CookieLife.TestCase

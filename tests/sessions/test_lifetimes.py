@@ -389,6 +389,7 @@ def test_what_a_clock_far_ahead_found_over_is_there_when_it_is_right_again(optio
 # What is over goes away
 
 
+@pytest.mark.slow
 def test_expired_sessions_leave_a_store_in_batches(tmp_path):
     now = Clock()
     with SQLiteStore(tmp_path / "sessions.db", clock=now) as store:

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 HEAVY = {"typing", "dataclasses", "logging", "re", "json", "hashlib", "urllib.parse", "enum", "inspect", "difflib"}
 
 
