@@ -64,6 +64,8 @@ class Key:
 
     __slots__ = ("bypass", "canonical", "ranged", "record", "seen", "url")
 
+    bypass: Detail | Literal[""]
+
     def __init__(
         self, url: str, seen: str, canonical: bool, bypass: Detail | Literal[""] = "", *, ranged: bool = False
     ) -> None:
