@@ -21,7 +21,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     warnings.simplefilter("ignore")  # the peers' own
-    from benchmarks import access_log, cold_start, kernel, logins, pages, sessions, stack, tokens
+    from benchmarks import access_log, cold_start, kernel, logins, misses, pages, sessions, stack, tokens
 
     with TemporaryDirectory() as directory, redis_server(Path(directory)) as redis_port:
         there = Path(directory)
@@ -31,7 +31,8 @@ def main() -> None:
             *sessions.rows(redis_port),
             *access_log.rows(there),
             *logins.rows(),
-            *pages.rows(),
+            *pages.rows(redis_port),
+            *misses.rows(),
             *stack.rows(there),
         ]
         rows = [row for row in rows if asked.only in row.title]

@@ -12,7 +12,8 @@ from benchmarks.access_log import COMBINED, check_line, our_log, paste_log
 from benchmarks.kernel import BARE
 from benchmarks.logins import USERS, authorization, our_login, paste_login
 from benchmarks.method import Case, Row, ask, serve
-from benchmarks.pages import PAGE, Page
+from benchmarks.page_peers import PAGE
+from benchmarks.pages import Page
 from benchmarks.tokens import SECRET
 from middleware import AuthMiddleware, Basic, CacheMiddleware, CookieMiddleware, MemoryStore, allow
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.mark.slow
 def test_every_benchmark_does_equal_work_and_is_in_the_table():
-    for peer in ("beaker.middleware", "paste.translogger"):
+    for peer in ("beaker.middleware", "django", "flask_caching", "paste.translogger"):
         pytest.importorskip(peer, reason="the peers come with the extra 'bench'")
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--rounds", "1", "--batch", "0.01", "--markdown"],
@@ -27,5 +27,12 @@ def test_every_benchmark_does_equal_work_and_is_in_the_table():
     )
     assert ran.returncode == 0, ran.stderr
     titles = [line.split("|")[1].strip() for line in ran.stdout.splitlines()[2:]]
-    assert {"pass on", "session read, cookie", "five layers, memory session", "import and build"} <= {*titles}
+    assert {
+        "pass on",
+        "session read, cookie",
+        "cache hit, 10 KB",
+        "cache miss, stored",
+        "five layers, memory session",
+        "import and build",
+    } <= {*titles}
     assert len(titles) == len({*titles})
