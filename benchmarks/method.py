@@ -109,7 +109,7 @@ class Result:
     def cells(self) -> list[str]:
         target = "-"
         if self.target is not None:
-            target = f"{self.target:.2g}" if self.judged_by == "ratio" else f"{self.target:g} {self.unit}"
+            target = f"{self.target:.3g}" if self.judged_by == "ratio" else f"{self.target:g} {self.unit}"
         return [
             self.title,
             f"{self.ours:.2f} {self.unit}",

@@ -132,7 +132,7 @@ class CacheMiddleware:
                     start_response(found.head.status, found.fields_at(now, self._terms.status))
                     return [body] if body else []
             elif etag is not None and found.head.satisfies(etag, None, now):
-                start_response("304 Not Modified", found.unmodified_fields_at(now, self._terms.status))
+                start_response("304 Not Modified", found.fields_at(now, self._terms.status, unmodified=True))
                 return []
         look = Look(environ, key, asked, record, found, now)
         if found is not None:

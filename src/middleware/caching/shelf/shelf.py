@@ -53,7 +53,6 @@ class Found:
 
     __slots__ = (
         "_told",
-        "_told_unmodified",
         "address",
         "data",
         "depends",
@@ -79,33 +78,31 @@ class Found:
         self.emptied = 0
         self.depends: list[str] = []
         self.data: list[bytes | None] = []
-        self._told: tuple[int, Fields] = (-1, [])
-        self._told_unmodified: tuple[int, Fields] = (-1, [])
+        self._told: tuple[float, Fields, Fields] = (float("inf"), [], [])
 
     def ttl(self, now: float) -> int:
         """Seconds that it is still fresh, as `Head.ttl`; none of them where it was purged softly."""
         left = self.head.ttl(now)
         return min(left, 0) if self.soft else left
 
-    def fields_at(self, now: float, status: CacheStatus | None) -> Fields:
-        """The fields of a hit, which belong to the caller; they are made once a second of the answer's age."""
-        age, fields = self._told
-        current = int(self.head.age(now))
-        if age != current:
-            fields = [*self.head.hit_fields, ("Age", str(current))]
-            if status is not None:
-                fields.append(status.hit(self.ttl(now)))
-            self._told = current, fields
-        return [*fields]
+    def fields_at(self, now: float, status: CacheStatus | None, *, unmodified: bool = False) -> Fields:
+        """The fields of a hit, or of one that is 304, which belong to the caller.
 
-    def unmodified_fields_at(self, now: float, status: CacheStatus | None) -> Fields:
-        """Those of a 304, likewise."""
-        age, fields = self._told_unmodified
-        current = int(self.head.age(now))
-        if age != current:
-            fields = without_body(self.fields_at(now, status))
-            self._told_unmodified = current, fields
-        return [*fields]
+        They are made once a second of the answer's age, since its whole seconds are all that changes in them.
+        """
+        began, fields, unmodified_fields = self._told
+        if not began <= now < began + 1:
+            began, fields, unmodified_fields = self._tell(now, status)
+        return [*unmodified_fields] if unmodified else [*fields]
+
+    def _tell(self, now: float, status: CacheStatus | None) -> tuple[float, Fields, Fields]:
+        head = self.head
+        age = int(head.age(now))
+        fields = [*head.hit_fields, ("Age", str(age))]
+        if status is not None:
+            fields.append(status.hit(self.ttl(now)))
+        self._told = head.received - head.initial_age + age, fields, without_body(fields)
+        return self._told
 
 
 class Shelf:
