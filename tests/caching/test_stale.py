@@ -165,3 +165,18 @@ def test_a_head_gets_what_is_stale_and_refreshes_it_by_a_get():
     assert call(site.cache, environ).header("Content-Length") == "3"
     assert site.seen[1]["REQUEST_METHOD"] == "GET"
     assert site.ask().body == b"new"
+
+
+@pytest.mark.parametrize("status", [None, "503 Down"])
+def test_a_refresh_that_fails_is_an_event_and_no_stale_answer_is_told_of(status):
+    heard = []
+    site = Site(on_event=heard.append)
+    site.answers(FRESH_FOR_ONE, body=b"old")
+    site.ask()
+    site.now += 3
+    site.answers(status=status) if status else site.fails()
+    call(site.cache, make_environ("/a", **{"wsgi.multithread": False}))
+    (event,) = heard
+    assert event.name == "refresh_failed"
+    assert event.details == {"status": status and "503", "error": None if status else repr(site.error)}
+    assert site.ask().body == b"old"

@@ -167,15 +167,24 @@ class Fetching:
             look = Look(environ, key, NOTHING, record, found, now)
             if found is not None and use_of(found, look, self._terms.policy) is FRESH:
                 return  # another refreshed it between the look into the store and the flight
-            run(lambda _, start_response: self._ask(look, flight, start_response), environ, most=self._terms.max_object)
+            code = run(
+                lambda _, start: self._ask(look, flight, start, covers=False), environ, most=self._terms.max_object
+            )
+            if code in FAILURES:
+                self._tell("refresh_failed", environ, {"status": code, "error": None})
         except Exception as error:
-            self._tell("refresh_failed", environ, {"error": repr(error)})
+            self._tell("refresh_failed", environ, {"status": None, "error": repr(error)})
             raise
         finally:
             flight.land(FAILED)  # unless it has landed already
 
-    def _ask(self, look: Look, flight: Flight | None, start_response: StartResponse) -> Iterable[bytes]:
-        """Ask the application, with the stored validators where there are some, and store its answer if it may be."""
+    def _ask(
+        self, look: Look, flight: Flight | None, start_response: StartResponse, *, covers: bool = True
+    ) -> Iterable[bytes]:
+        """Ask the application, with the stored validators where there are some, and store its answer if it may be.
+
+        `covers`: whether what is stale may be sent if it fails. Not where nobody waits for an answer.
+        """
         environ, shelf = look.environ, self._terms.shelf
         try:
             if look.record is None:
@@ -190,10 +199,12 @@ class Fetching:
             found = look.found
             if found is not None:
                 validates = self._may_validate(found.head, filling)
-                if validates or usable_on_failure(found.head, look.now, soft=found.soft):
-                    body = shelf.body(found)
-                    if body is not None:
-                        return self._ask_about(found, body, look, filling, start_response, validates=validates)
+                covers = covers and usable_on_failure(found.head, look.now, soft=found.soft)
+                body = shelf.body(found) if validates or covers else None
+                if body is not None:
+                    return self._ask_about(
+                        found, body, look, filling, start_response, validates=validates, covers=covers
+                    )
             return forward(self._app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
         except BaseException:
             if flight is not None:
@@ -217,6 +228,7 @@ class Fetching:
         start_response: StartResponse,
         *,
         validates: bool,
+        covers: bool,
     ) -> Iterable[bytes]:
         """Ask the application anew, and whether a stored answer still holds; send that where the application fails."""
         environ, head, clock = look.environ, found.head, self._terms.clock
@@ -224,14 +236,14 @@ class Fetching:
             filling.put_conditions(head.conditions)
         try:
             taken = Response.from_app(self._app, environ)
-            if usable_on_failure(head, look.now, soft=found.soft):
+            if covers:
                 prime(taken)
         except BaseException as error:
             filling.restore_conditions()
-            if isinstance(error, Exception) and usable_on_failure(head, clock(), soft=found.soft):
+            if covers and isinstance(error, Exception) and usable_on_failure(head, clock(), soft=found.soft):
                 return self._cover(found, body, look, filling, start_response, error)
             raise
-        if taken.code in FAILURES and usable_on_failure(head, clock(), soft=found.soft):
+        if covers and taken.code in FAILURES and usable_on_failure(head, clock(), soft=found.soft):
             return self._cover(found, body, look, filling, start_response, taken)
         if not validates or taken.code != "304":
             return forward(taken, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)

@@ -198,8 +198,10 @@ def run(
     most: int,
     within: float = 60.0,
     clock: Callable[[], float] = monotonic,
-) -> None:
+) -> str:
     """Be the server and the client of one request: call `app`, read its answer to the end, close it.
+
+    The three digits of its status.
 
     most: bytes of a body that are read. within: seconds after which no further chunk is asked for; nothing ends a call
     that does not return. An answer that has more than that to say is closed where it is, as when a client leaves.
@@ -217,7 +219,8 @@ def run(
             if close is not None:
                 close()
     except _Enough:
-        return
+        pass
+    return reading.code
 
 
 class _Enough(Exception):
@@ -227,31 +230,31 @@ class _Enough(Exception):
 class _Reading:
     """One answer, as far as it was read."""
 
-    __slots__ = ("_began", "_clock", "_left", "_started", "_until")
+    __slots__ = ("_began", "_clock", "_left", "_until", "code")
 
     def __init__(self, most: int, until: float, clock: Callable[[], float]) -> None:
         self._left = most
         self._until = until
         self._clock = clock
-        self._started = False
+        self.code = ""  # until there is a head
         self._began = False  # a byte was read: no head can replace the one that there is
 
-    def start(self, _status: str, _headers: object, exc_info: Any = None, /) -> Callable[[bytes], object]:
-        """The `start_response` of PEP 3333. The head is for the layers on the way here: it is not looked at."""
+    def start(self, status: str, _headers: object, exc_info: Any = None, /) -> Callable[[bytes], object]:
+        """The `start_response` of PEP 3333. The fields are for the layers on the way here: they are not looked at."""
         try:
             if exc_info is None:
-                if self._started:
+                if self.code:
                     raise RuntimeError("start_response was called twice: only exc_info may replace a head (PEP 3333)")
             elif self._began:
                 raise exc_info[1].with_traceback(exc_info[2])
-            self._started = True
+            self.code = status[:3]
             return self.take
         finally:
             exc_info = None  # its traceback holds this frame
 
     def take(self, chunk: bytes, /) -> None:
         """Read a chunk, yielded or written."""
-        if chunk and not self._started:
+        if chunk and not self.code:
             raise RuntimeError("a body came without a call of start_response (PEP 3333)")
         self._began = self._began or bool(chunk)
         self._left -= len(chunk)
