@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
-from time import process_time
 
 import pytest
 from asking import call, make_environ
@@ -59,7 +58,7 @@ class Counted(MemoryStore):
         ("User-Agent", 500),
         ("Cookie", 500),
         ("Accept-Encoding", 500),
-        pytest.param("X", 10_000, marks=pytest.mark.slow),
+        pytest.param("X", 2_000, marks=pytest.mark.slow),
     ],
 )
 def test_endless_variants_of_one_page_take_bounded_room_and_leave_other_pages_alone(name, count):
@@ -292,27 +291,6 @@ def test_a_list_that_no_client_needs_is_not_taken_to_pieces(name):
     usual = work(bombed_request(name, "text/html, *;q=0.1"))
     for bomb in BOMBS:
         assert work(bombed_request(name, (bomb * (1 << 16))[: 1 << 16])) < 2 * usual
-
-
-def fastest(make, text):
-    """The shortest of three runs, in seconds of this process, each on a site of its own."""
-    took = []
-    for _ in range(3):
-        run = make(text)
-        began = process_time()
-        run()
-        took.append(process_time() - began)
-    return min(took)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "name"), [*((bombed_answer, name) for name in ANSWERED), *((bombed_request, name) for name in ASKED)]
-)
-def test_a_bomb_takes_time_in_proportion_to_its_size(make, name):
-    for bomb in BOMBS:
-        small, large = (fastest(lambda text: make(name, text), (bomb * size)[:size]) for size in (1 << 14, 1 << 17))
-        assert large < 40 * (small + 0.0001), f"{bomb!r}: {small} s for 16 KiB, {large} s for 128"
 
 
 @pytest.mark.parametrize("name", ["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"])

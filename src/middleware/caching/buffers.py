@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from threading import Lock
 
 _LEAST = 1 << 16  # bytes that are taken at a time, and more than which pieces are not copied into one
@@ -11,25 +12,27 @@ _PIECES = 256
 class Buffers:
     """Bytes shared by all answers on their way into one cache. What finds no room passes, and is not stored."""
 
-    __slots__ = ("_limit", "_lock", "_used")
+    __slots__ = ("_given_back", "_limit", "_lock", "_used")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = Lock()
         self._used = 0
+        self._given_back: deque[int] = deque()
 
     def take(self, size: int) -> bool:
         """Whether there is room for so many bytes more; they are taken then."""
         with self._lock:
+            while self._given_back:
+                self._used -= self._given_back.popleft()
             if self._used + size > self._limit:
                 return False
             self._used += size
             return True
 
     def give_back(self, size: int) -> None:
-        """Bytes that `take` gave are free again."""
-        with self._lock:
-            self._used -= size
+        """Bytes that `take` gave are free again. Takes no lock: the garbage collector may call it at any time."""
+        self._given_back.append(size)
 
 
 class Copy:
@@ -77,6 +80,9 @@ class Copy:
     def body(self) -> bytes:
         """All of it. A single chunk is handed on as it is."""
         return b"".join(self._blocks + self._pieces if self._blocks else self._pieces)
+
+    def __del__(self) -> None:
+        self.drop()  # a server may forget an answer without closing it
 
     def drop(self) -> None:
         """Forget it."""

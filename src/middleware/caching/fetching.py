@@ -141,6 +141,8 @@ class Fetching:
         names = found.head.selecting
         if "cookie" in names or "authorization" in names or is_authorized(environ, self._terms.policy):
             return None
+        if not look.key.canonical:
+            return None  # nothing that it says may be stored
         clean = cleaned(environ, (*names, *self._keys.keyed))
         self._keys.hide(clean)
         key = self._keys.key_of(clean)
@@ -266,10 +268,11 @@ class Fetching:
     ) -> Iterable[bytes]:
         """Answer with what the application confirmed by 304, its fields updated."""
         head, stored = filling.update(found, body, confirmation.headers)
-        filling.land(STORED if stored else PASSED)
+        now = self._terms.clock()
+        reusable = stored and now < head.stale_at
+        filling.land(STORED if reusable else PASSED)  # else who waits for it would have to ask all the same
         status = self._terms.status
         field = None if status is None else status.forwarded(look.reason, code="304", stored=stored)
-        now = self._terms.clock()
         return answer(head, head.sent_fields, lambda: body, look.environ, start_response, now, field) or ()
 
     def _cover(
@@ -306,7 +309,8 @@ class Fetching:
     def fetch_head(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a HEAD from the application. What it says of the stored answer to GET counts (RFC 9111, 4.3.5)."""
         found, shelf, status = look.found, self._terms.shelf, self._terms.status
-        if found is None or look.asked.no_store or is_authorized(look.environ, self._terms.policy):
+        is_of_nobody = look.key.canonical and not is_authorized(look.environ, self._terms.policy)
+        if found is None or look.asked.no_store or not is_of_nobody:
             return self.pass_on(look.key, look.environ, start_response, look.reason)
         cache = look.environ["middleware.cache"] = Cache(shelf, look.key)
         filling = Filling(self._terms, look, found.head.generation, None, cache)

@@ -244,7 +244,7 @@ class Filling:
         finally:
             if said is not None:
                 self._copy.drop()
-            self.land(outcome)
+            self.land(outcome, 0)  # the next answer may be whole, and not be purged meanwhile
 
     def _commit(self, said: Said, ending: Ending) -> bool:
         """Whether the answer, of which all has passed, was stored."""

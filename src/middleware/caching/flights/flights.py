@@ -265,7 +265,7 @@ class Flight:
         lock = self.lock
         if lock is not None:
             self.lock = None
-            lock.leave(landing)
+            lock.leave(landing, seconds)
 
 
 class Waiter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from math import ceil
 
 from middleware.caching.flights.passed_over import PASSED_FOR
 
@@ -27,7 +28,7 @@ FAILED: Literal["failed"] = "failed"
 TIMED_OUT: Literal["timed out"] = "timed out"
 
 _HELD = b"flight "  # and a token
-_PASSED = b"passed "  # and the time of the landing, in seconds since 1970
+_PASSED = b"passed "  # and until when nobody queues, in seconds since 1970
 _NOTES: dict[Landing, bytes] = {STORED: b"stored", FAILED: b"failed"}
 _NOTED_FOR = 1.0  # seconds for which a note is kept: enough to be seen by all who look
 _ATTEMPTS = 5  # of taking a lock that others take and leave meanwhile
@@ -100,12 +101,13 @@ class StoreLock:
         self._token = token
         self._pid = os.getpid()
 
-    def leave(self, landing: Landing) -> None:
-        """Note how it ended, if nobody has overtaken this leader."""
+    def leave(self, landing: Landing, seconds: float) -> None:
+        """Note how it ended, if nobody has overtaken this leader, and for how long nobody is to queue."""
         if self._pid != os.getpid():
             return  # the application has forked, and it is the parent's
         if landing == PASSED:
-            self._store.swap(self._address, self._token, _PASSED + str(int(time.time())).encode(), PASSED_FOR)
+            seconds = max(seconds, _NOTED_FOR)
+            self._store.swap(self._address, self._token, _PASSED + str(ceil(time.time() + seconds)).encode(), seconds)
         else:
             self._store.swap(self._address, self._token, _NOTES[landing], _NOTED_FOR)
 
@@ -114,7 +116,7 @@ def passed_for(value: bytes) -> float:
     """The seconds for which others still do not queue, since an answer could not be stored; 0 where that is not so."""
     if not value.startswith(_PASSED):
         return 0.0
-    at = value[len(_PASSED) :]
-    if not at.isdigit() or len(at) > 12:
+    until = value[len(_PASSED) :]
+    if not until.isdigit() or len(until) > 12:
         return 0.0
-    return min(max(int(at) + PASSED_FOR - time.time(), 0.0), PASSED_FOR)
+    return min(max(int(until) - time.time(), 0.0), PASSED_FOR)
