@@ -27,10 +27,14 @@ class Memo:
         self._size = 0
         self.get = self._items.get
 
+    def has_room_for(self, size: int) -> bool:
+        """Whether a value that takes about so many bytes would be kept."""
+        return size <= self._limit // 4
+
     def put(self, name: object, value: object, size: int) -> None:
         """Keep a value that takes about so many bytes, unless it is so large that few others would find room."""
         self.forget(name)
-        if size <= self._limit // 4:
+        if self.has_room_for(size):
             self._items[name] = value
             self._count(name, size + _OBJECTS)
 

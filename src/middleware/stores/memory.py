@@ -142,6 +142,11 @@ class MemoryStore:
                 purged += self._collect(now, 1000)
 
     @property
+    def max_bytes(self) -> int:
+        """The bound of all entries together, in bytes."""
+        return self._max_bytes
+
+    @property
     def bytes_used(self) -> int:
         """What all entries count now, in bytes; expired ones that were not collected yet are among them."""
         return self._bytes

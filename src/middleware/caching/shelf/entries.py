@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from middleware.caching.shelf.entry import Head, Record
-from middleware.caching.shelf.known import VERIFIED, known_of, memory_store
+from middleware.caching.shelf.known import known_of, memory_store
 from middleware.caching.shelf.lines import checksum
 
 TYPE_CHECKING = False
@@ -155,11 +155,6 @@ class Entries:
         self.known.bodies.forget(stored.name)
         if stored.length:
             self._guarded.delete(body_address(stored.name))
-
-
-def is_small(stored: StoredBody) -> bool:
-    """Whether there is room for it among the bodies that are known."""
-    return stored.length <= VERIFIED // 4
 
 
 def head_address(url: str, variant: str) -> str:

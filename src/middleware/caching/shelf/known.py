@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from middleware.stores.base import Store
     from middleware.stores.memory import MemoryStore
 
-DECODED = 16 << 20  # bytes that the decoded forms of records and heads may take
-VERIFIED = 16 << 20  # bytes of bodies that were found whole and are held; they may stay so long after their store
+_MOST = 16 << 20  # bytes of decoded records and heads, and again of bodies; beside a small MemoryStore a quarter of it
 _MARKS = 1 << 20  # bytes of decoded marks
 _beside: WeakKeyDictionary[MemoryStore, list[ref[Known]]] = WeakKeyDictionary()
 
@@ -34,11 +33,11 @@ class Known:
 
     __slots__ = ("__weakref__", "_all", "bodies", "marks", "records", "turn")
 
-    def __init__(self, everybody: list[ref[Known]]) -> None:
+    def __init__(self, everybody: list[ref[Known]], most: int = _MOST) -> None:
         self._all = everybody
-        self.records = Memo(DECODED)
-        self.marks = Memo(_MARKS)
-        self.bodies = Memo(VERIFIED)
+        self.records = Memo(most)
+        self.marks = Memo(min(most, _MARKS))
+        self.bodies = Memo(most)
         self.turn = object()
         everybody.append(ref(self, everybody.remove))
 
@@ -67,4 +66,6 @@ def memory_store(store: Store) -> MemoryStore | None:
 def known_of(store: Store) -> Known:
     """A new one, which hears of what others on the same MemoryStore change."""
     memory = memory_store(store)
-    return Known([] if memory is None else _beside.setdefault(memory, []))
+    if memory is None:
+        return Known([])
+    return Known(_beside.setdefault(memory, []), min(_MOST, memory.max_bytes // 4))

@@ -16,7 +16,7 @@ from time import time
 from middleware.caching.rules.policy import DEFAULT
 from middleware.caching.rules.storing import without_body
 from middleware.caching.rules.tags import are_fit
-from middleware.caching.shelf.entries import ATTEMPTS, Entries, body_address, head_address, is_small
+from middleware.caching.shelf.entries import ATTEMPTS, Entries, body_address, head_address
 from middleware.caching.shelf.entry import Record
 from middleware.caching.shelf.guarded import GuardedStore
 from middleware.caching.shelf.known import memory_store
@@ -215,7 +215,12 @@ class Shelf:
         addresses = [mark_address(name) for name, _ in head.tagged]
         body = head.body
         # Together with its body, which is mostly what is asked for next.
-        together = self._store.reads_many and body.length and environ.get("REQUEST_METHOD") == "GET" and is_small(body)
+        together = (
+            self._store.reads_many
+            and body.length
+            and environ.get("REQUEST_METHOD") == "GET"
+            and self._known.bodies.has_room_for(body.length)
+        )
         if together:
             addresses.append(body_address(body.name))
         read.fetch(addresses)
