@@ -135,7 +135,7 @@ class Model:
             assert seconds is None or age < int(seconds), "it is stale"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.tuples(requests, answers), min_size=2, max_size=8))
 def test_no_client_gets_what_was_made_for_another(steps):
     model = Model()
