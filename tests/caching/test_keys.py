@@ -354,6 +354,14 @@ def test_why_a_request_bypasses_the_cache_is_told_in_a_word(raw, request_, detai
     assert f"fwd=bypass; detail={detail}" in status
 
 
+def test_of_several_reasons_the_one_that_says_most_is_told():
+    site = caching()
+    request = {"HTTP_X_REWRITE_URL": "/b", "HTTP_IF_MATCH": "*", "HTTP_TRANSFER_ENCODING": "chunked"}
+    for name, detail in zip(request.copy(), ("url-override", "precondition", "transfer-encoding"), strict=True):
+        assert f"detail={detail}" in site.ask(body=b"x", **request).header("Cache-Status")
+        del request[name]
+
+
 @pytest.mark.parametrize("length", ["", "0", "00", None])
 def test_a_length_of_nothing_is_no_body(length):
     site = caching()

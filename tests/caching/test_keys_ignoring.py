@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from targeted_site import TargetedSite, caching, each_server, echoing
 
 from middleware import get_cache
-from middleware.caching import CacheKeys
+from middleware.caching import CacheKeys, CachePolicy
 from middleware.caching.keys.ignoring import Names, kept_cookies, kept_query, kept_target
 from middleware.caching.keys.keys import Keys
 
@@ -203,6 +203,30 @@ def test_an_answer_to_post_in_which_something_was_ignored_answers_no_get(hidden)
     }
     assert "evil" in site.ask(method="POST", **requests[hidden]).text
     assert "evil" not in site.ask().text
+
+
+@pytest.mark.parametrize(
+    "request_", [{"HTTP_HOST": "A.example"}, {"HTTP_X_ORIGINAL_URL": "/evil"}, {"HTTP_X_HTTP_METHOD_OVERRIDE": "PUT"}]
+)
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_an_answer_to_a_post_that_is_not_what_it_looks_like_answers_no_get(request_, body):
+    site = TargetedSite(policy=CachePolicy(store_post=True))
+    site.answers("Cache-Control: max-age=60", "Content-Location: /a")
+    site.ask(method="POST", body=body, **request_)
+    assert not site.is_hit()
+
+
+def test_what_selects_an_answer_to_post_is_the_request_as_it_came():
+    def app(environ, start_response):
+        text = environ["HTTP_X"]
+        environ["HTTP_X"] = "good"
+        start_response("200 OK", [("Cache-Control", "max-age=60"), ("Content-Location", "/a"), ("Vary", "X")])
+        return [text.encode()]
+
+    site = TargetedSite(app=app, policy="conformance")
+    site.ask(method="POST", body=b"x", HTTP_X="evil")
+    assert site.ask(HTTP_X="good").text == "good"
+    assert "; hit" in site.ask(HTTP_X="evil").header("Cache-Status")
 
 
 def test_an_answer_to_post_in_which_nothing_was_ignored_may_answer_a_get():

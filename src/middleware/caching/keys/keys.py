@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 # Requests that only the application can answer, and why: the field in environ, and the reason in a word.
 _ALWAYS_BYPASSING: dict[str, Detail] = {
-    "HTTP_TRANSFER_ENCODING": "transfer-encoding",
     "HTTP_IF_MATCH": "precondition",
     "HTTP_IF_UNMODIFIED_SINCE": "precondition",
+    "HTTP_TRANSFER_ENCODING": "transfer-encoding",
 }
 _REASONS: dict[str, Detail] = {
     "x-http-method": "method-override",
@@ -57,8 +57,9 @@ class Key:
     `url`: scheme, host and raw target; all that is purged together. `""` where it is in doubt. `seen`: what else of the
     request is always part of the key, `""` for most requests. `canonical`: whether Host is in its plainest form,
     without which nothing is stored. `bypass`: in a word why only the application can answer and nothing is stored, `""`
-    where neither is so: `host`, `target` (the URL is in doubt), `body`, `transfer-encoding`, `method-override`,
-    `url-override`, `unkeyed` (fields that a site lets bypass), `precondition`, `extra` (a site's function failed).
+    where neither is so; the first of `host`, `target` (the URL is in doubt), `method-override`, `url-override`,
+    `unkeyed` (fields that a site lets bypass), `precondition`, `transfer-encoding`, `body`, `extra` (a site's function
+    failed).
     `ranged`: whether a part of the answer is asked for. `record`: where a store has what is known of the URL.
     """
 
@@ -113,8 +114,8 @@ class Keys:
         self.keyed = tuple(name for name, mode in modes.items() if mode == "key")
         self._stripped = tuple(places[name] for name, mode in modes.items() if mode == "strip")
         self._bypassing: dict[str, Detail] = {
-            **_ALWAYS_BYPASSING,
             **{places[name]: _REASONS.get(name, "unkeyed") for name, mode in modes.items() if mode == "bypass"},
+            **_ALWAYS_BYPASSING,
         }
         # Every request is asked for these, 17 ns each; where there is a function, every request is a special one.
         self._notable = ("HTTP_RANGE", *self._keyed, *self._bypassing)
@@ -188,10 +189,10 @@ class Keys:
             return key
         bypass: Detail | Literal[""] = ""
         ranged = "HTTP_RANGE" in environ
-        if length and length.strip("0"):  # a body, or no number at all
-            bypass = "body"
-        elif not environ.keys().isdisjoint(self._bypassing):
+        if not environ.keys().isdisjoint(self._bypassing):
             bypass = next(reason for name, reason in self._bypassing.items() if name in environ)
+        elif length and length.strip("0"):  # a body, or no number at all
+            bypass = "body"
         values = tuple(map(environ.get, self._keyed))
         if self._confidential:
             return self._with_values(key, environ, values, bypass, ranged)
