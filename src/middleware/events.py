@@ -16,10 +16,10 @@ _FIELDS = ("layer", "name", "time", "subject", "client", "details")
 class Event:
     """Something that happened in a layer, for metrics, audit logs and alarms. A frozen value without any secret.
 
-    `layer`: `"session"`, `"cookies"`. `name`: what happened, such as `"login"`; the layer's page lists them. `time`: in
-    seconds since 1970, by the layer's clock. `subject`: what it happened to, such as the hashed id of a session or the
-    name of a cookie; None where there is nothing to name. `client`: the address of the client as the server gave it in
-    `REMOTE_ADDR`; None outside of a request. `details`: further facts by name.
+    `layer`: `"session"`, `"cookies"`, `"cache"`. `name`: what happened, such as `"login"`; the layer's page lists
+    them. `time`: in seconds since 1970, by the layer's clock. `subject`: what it happened to, such as the hashed id of
+    a session, the name of a cookie or a URL; None where there is nothing to name. `client`: the address of the client
+    as the server gave it in `REMOTE_ADDR`; None outside of a request. `details`: further facts by name.
     """
 
     __slots__ = _FIELDS

@@ -69,3 +69,35 @@ def test_another_status_changes_nothing_of_what_is_stored(status):
     fields_of_a_head(site, "Cache-Control: max-age=1000", "Y: 2", status=status)
     site.answers('ETag: "1"', "Cache-Control: max-age=60", status="304 Not Modified")
     assert site.ask().header("Y") == "1"
+
+
+def test_a_validator_that_the_stored_answer_has_not_is_none_of_its():
+    site = stored()
+    fields_of_a_head(site, 'ETag: "2"', "Cache-Control: max-age=1000")
+    site.answers("Cache-Control: max-age=60", 'ETag: "2"', body=b"new")
+    assert site.ask(headers={"If-None-Match": '"2"'}).body == b"new"
+
+
+def test_a_page_does_not_make_another_status_fresh_again():
+    site = Site()
+    site.answers("Cache-Control: max-age=60", status="404 Gone")
+    site.ask()
+    site.now += 61
+    fields_of_a_head(site, "Cache-Control: max-age=1000")
+    assert not site.is_hit()
+
+
+def test_a_session_that_is_looked_at_late_keeps_the_fields_of_a_head_out():
+    def app(environ, start_response):
+        body = site.app(environ, start_response)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            environ["middleware.identity"] = "ann"
+        return body
+
+    site = Site(app=app)
+    site.answers("Cache-Control: max-age=60")
+    site.ask()
+    site.now += 61
+    fields_of_a_head(site, "Cache-Control: max-age=1000", "X-Name: ann")
+    site.answers("Cache-Control: max-age=60")
+    assert site.ask().header("X-Name") is None

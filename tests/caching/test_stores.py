@@ -652,3 +652,13 @@ def test_a_cache_inside_a_cache_answers_as_one_alone():
     inner.answers("Cache-Control: max-age=60")
     outer = CacheMiddleware(inner.cache, store=MemoryStore(), clock=lambda: inner.now)
     assert ask(outer).body == ask(outer).body == b"answer 1"
+
+
+def test_an_answer_that_expires_again_and_again_leaves_no_bodies_behind():
+    site = Site(store=(store := MemoryStore(clock=lambda: site.now)))
+    for fields in (["Cache-Control: s-maxage=1"], ["Cache-Control: max-age=1"]):
+        site.answers(*fields, body=b"x" * 10_000)
+        for _ in range(50):
+            site.now += 700
+            site.ask()
+        assert store.bytes_used < 50_000

@@ -7,7 +7,7 @@ from cached_site import Site
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.caching import get_cache
+from middleware.caching import CachePurger, get_cache
 from middleware.caching.rules.tags import tags_of
 
 
@@ -163,3 +163,16 @@ def test_a_request_gives_no_tags(site):
     site.ask("/e", headers={"Cache-Tag": "mine", "Surrogate-Key": "mine"})
     site.purges(lambda cache: cache.purge_tags("mine"), at=2)
     assert "; hit" in site.ask("/e", at=3).header("Cache-Status")
+
+
+def test_the_tags_of_a_confirmation_take_the_place_of_those_before():
+    site = Site()
+    site.answers("Cache-Control: max-age=1", 'ETag: "1"', "Cache-Tag: v0")
+    site.ask()
+    for number in range(1, 100):
+        site.answers("Cache-Control: max-age=1", 'ETag: "1"', f"Cache-Tag: v{number}", status="304 Not Modified")
+        assert "; stored" in site.ask(at=2 * number).header("Cache-Status")
+    CachePurger(site.store, clock=lambda: site.now).purge_tags("v1", "v98")
+    assert site.is_hit()
+    CachePurger(site.store, clock=lambda: site.now).purge_tags("v99")
+    assert not site.is_hit()

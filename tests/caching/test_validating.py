@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from wsgiref.util import shift_path_info
 
 import pytest
 from asking import call, make_environ
@@ -264,3 +265,41 @@ def test_an_application_that_starts_late_can_be_validated():
     answer = site.ask(at=5)
     assert (answer.code, answer.body) == (200, b"late")
     assert "fwd=stale; fwd-status=304" in answer.header("Cache-Status")
+
+
+def test_the_second_call_gets_the_request_as_it_came():
+    def app(environ, start_response):
+        page = shift_path_info(environ)
+        etag = environ.get("HTTP_IF_NONE_MATCH")
+        if etag:
+            start_response("304 Not Modified", [("ETag", '"2"')])
+            return []
+        start_response("200 OK", [("Cache-Control", "max-age=60"), ("ETag", '"1"')])
+        return [f"page {page}".encode()]
+
+    site = Site(app=app)
+    assert site.ask("/x/y").body == b"page x"
+    site.now += 61
+    assert site.ask("/x/y").body == b"page x"
+    assert site.ask("/x/y").body == b"page x"
+
+
+def test_the_conditions_are_back_where_a_confirmation_cannot_be_closed():
+    class Unclosable(list):
+        def close(self):
+            raise OSError("not closed")
+
+    def app(environ, start_response):
+        if environ.get("HTTP_IF_NONE_MATCH") == '"1"':
+            start_response("304 Not Modified", [("ETag", '"1"')])
+            return Unclosable()
+        return site.app(environ, start_response)
+
+    site = Site(app=app)
+    site.answers("Cache-Control: max-age=60, must-revalidate", 'ETag: "1"')
+    site.ask()
+    site.now += 61
+    environ = make_environ("/a", headers={"If-None-Match": '"9"'})
+    with pytest.raises(OSError, match="not closed"):
+        call(site.cache, environ)
+    assert environ["HTTP_IF_NONE_MATCH"] == '"9"'

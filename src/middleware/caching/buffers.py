@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from threading import Lock
 
+from middleware.stores.forks import watch
+
 _LEAST = 1 << 16  # bytes that are taken at a time, and more than which pieces are not copied into one
 _PIECES = 256
 
@@ -12,13 +14,28 @@ _PIECES = 256
 class Buffers:
     """Bytes shared by all answers on their way into one cache. What finds no room passes, and is not stored."""
 
-    __slots__ = ("_given_back", "_limit", "_lock", "_used")
+    __slots__ = ("__weakref__", "_given_back", "_limit", "_lock", "_used")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
         self._lock = Lock()
         self._used = 0
         self._given_back: deque[int] = deque()
+
+    def before_fork(self) -> None:
+        """No thread is inside while the process forks."""
+        self._lock.acquire()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """The child begins anew: the threads that would give back what they took are not there."""
+        if in_child:
+            self._begin()
+        else:
+            self._lock.release()
 
     def take(self, size: int) -> bool:
         """Whether there is room for so many bytes more; they are taken then."""

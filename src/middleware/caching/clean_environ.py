@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from io import BytesIO, StringIO
 
+from middleware.caching.keys.variants import environ_key
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,18 +124,12 @@ def cleaned(environ: WSGIEnvironment, keep: Iterable[str] = ()) -> WSGIEnvironme
     AUTH_TYPE, REMOTE_ADDR, REMOTE_PORT and REMOTE_HOST are absent, as PEP 3333 allows: no address would be true, and
     that of this machine opens doors. What a server was told to add (Apache's SetEnv) is absent too.
     """
-    selecting = {_key(name) for name in keep}
+    selecting = {environ_key(name) for name in keep}
     clean: WSGIEnvironment = {key: value for key, value in environ.items() if key in selecting or _goes_on(key)}
     clean["REQUEST_METHOD"] = "GET"
     clean["wsgi.input"] = BytesIO()
     clean["wsgi.errors"] = StringIO() if sys.stderr is None else sys.stderr
     return clean
-
-
-def _key(name: str) -> str:
-    """The environ key of a request field (RFC 3875, sections 4.1.2, 4.1.3 and 4.1.18)."""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _goes_on(key: str) -> bool:

@@ -6,68 +6,53 @@ A stored answer that is stale is validated, and sent as it is where the applicat
 from __future__ import annotations
 
 from functools import partial
+from threading import get_ident
 
 from middleware.caching.answering import answer
 from middleware.caching.clean_environ import cleaned
-from middleware.caching.filling import Filling
-from middleware.caching.flights.flights import FAILED, PASSED, STORED, Waiter
-from middleware.caching.handle import Cache
-from middleware.caching.keys.variants import framed
+from middleware.caching.flights.flights import FAILED, STORED, Waiter
+from middleware.caching.keys.variants import digest, framed
 from middleware.caching.look import Look, use_of
-from middleware.caching.priming import prime
 from middleware.caching.privacy import is_authorized
 from middleware.caching.refreshing import Afterwards, run
 from middleware.caching.rules.asked import NOTHING
-from middleware.caching.rules.freshness import FRESH, usable_on_failure
-from middleware.caching.rules.storing import FAILURES, agrees, without
-from middleware.events import Event, emit
-from middleware.headers import etag_matches
-from middleware.wsgi import Response, forward
+from middleware.caching.rules.freshness import FRESH
+from middleware.caching.rules.storing import FAILURES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from middleware.caching.asking import Asking
     from middleware.caching.filling import Terms
     from middleware.caching.flights.flights import Flight, Flights
     from middleware.caching.keys.keys import Key, Keys
     from middleware.caching.refreshing import Refreshing
-    from middleware.caching.shelf.entry import Head
     from middleware.caching.shelf.shelf import Found
-    from middleware.caching.status import Detail, Reason
-    from middleware.events import Listener
+    from middleware.caching.status import Detail
 
 
 class Fetching:
-    """Asks the application of one cache."""
+    """Has the application of one cache asked, now or later, by one request or for many."""
 
-    __slots__ = ("_app", "_flights", "_keys", "_on_event", "_refreshing", "_terms")
+    __slots__ = ("_asking", "_flights", "_keys", "_refreshing", "_terms")
 
-    def __init__(
-        self,
-        app: WSGIApplication,
-        terms: Terms,
-        keys: Keys,
-        flights: Flights,
-        refreshing: Refreshing,
-        on_event: Listener | None,
-    ) -> None:
-        self._app = app
+    def __init__(self, asking: Asking, terms: Terms, keys: Keys, flights: Flights, refreshing: Refreshing) -> None:
+        self._asking = asking
         self._terms = terms
         self._keys = keys
         self._flights = flights
         self._refreshing = refreshing
-        self._on_event = on_event
 
     def fetch(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET from the application, or from what it answered to a request that came at the same time."""
         key = look.key
         if not key.canonical or look.asked.no_store:
             detail: Detail = "no-store" if key.canonical else "host"
-            return self.pass_on(key, look.environ, start_response, look.reason, detail)
+            return self._asking.pass_on(key, look.environ, start_response, look.reason, detail)
         flight, given = self._join(look, start_response)
-        return self._ask(look, flight, start_response) if given is None else given
+        return self._asking.ask(look, flight, start_response) if given is None else given
 
     def _join(self, look: Look, start_response: StartResponse) -> tuple[Flight | None, Iterable[bytes] | None]:
         """Lead a flight, or wait for one; the answer where there is one then."""
@@ -110,7 +95,7 @@ class Fetching:
         parts = [key.url, key.seen, "cookie" if environ.get("HTTP_COOKIE") else ""]
         if record is not None:
             parts += [self._keys.variant(environ, key.seen, names) for names in record.selections if names]
-        return framed(parts)
+        return digest(framed(parts))  # which is no key in a store that shows what a client sent
 
     def _answer_anew(self, look: Look, start_response: StartResponse, *, collapsed: bool) -> Iterable[bytes] | None:
         """Look into the store again, and answer from it where that is possible now."""
@@ -163,193 +148,21 @@ class Fetching:
 
     def _refresh(self, environ: WSGIEnvironment, key: Key, flight: Flight) -> None:
         """Ask the application, for nobody who waits, about a stored answer that is stale."""
+        flight.thread = get_ident()  # that of the request goes on to others
+        now = self._terms.clock()
+        look = Look(environ, key, NOTHING, None, None, now)
         try:
-            now = self._terms.clock()
-            record, found = self._terms.shelf.find(environ, key, now)
-            look = Look(environ, key, NOTHING, record, found, now)
+            look.found_now(*self._terms.shelf.find(environ, key, now), now)
+            found = look.found
             if found is not None and use_of(found, look, self._terms.policy) is FRESH:
                 return  # another refreshed it between the look into the store and the flight
-            code = run(
-                lambda _, start: self._ask(look, flight, start, covers=False), environ, most=self._terms.max_object
-            )
+            ask, most = self._asking.ask, self._terms.max_object
+            ask, most = self._asking.ask, self._terms.max_object
+            code = run(lambda _, start: ask(look, flight, start, covers=False), environ, most=most)
             if code in FAILURES:
-                self._tell("refresh_failed", environ, {"status": code, "error": None})
+                self._asking.tell("refresh_failed", look, {"status": code, "error": None})
         except Exception as error:
-            self._tell("refresh_failed", environ, {"status": None, "error": repr(error)})
+            self._asking.tell("refresh_failed", look, {"status": None, "error": repr(error)})
             raise
         finally:
             flight.land(FAILED)  # unless it has landed already
-
-    def _ask(
-        self, look: Look, flight: Flight | None, start_response: StartResponse, *, covers: bool = True
-    ) -> Iterable[bytes]:
-        """Ask the application, with the stored validators where there are some, and store its answer if it may be.
-
-        `covers`: whether what is stale may be sent if it fails. Not where nobody waits for an answer.
-        """
-        environ, shelf = look.environ, self._terms.shelf
-        try:
-            if look.record is None:
-                shelf.tell_if_alone(environ)
-            record = look.record or shelf.record_for(look.key, look.now)
-            if record is None:  # the store does not answer
-                if flight is not None:
-                    flight.land(PASSED, 0)
-                return self.pass_on(look.key, environ, start_response, look.reason, "store")
-            cache = environ["middleware.cache"] = Cache(shelf, look.key)
-            filling = Filling(self._terms, look, record.generation, flight, cache)
-            found = look.found
-            if found is not None:
-                validates = self._may_validate(found.head, filling)
-                covers = covers and usable_on_failure(found.head, look.now, soft=found.soft)
-                body = shelf.body(found) if validates or covers else None
-                if body is not None:
-                    return self._ask_about(
-                        found, body, look, filling, start_response, validates=validates, covers=covers
-                    )
-            return forward(self._app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-        except BaseException:
-            if flight is not None:
-                flight.land(FAILED)
-            raise
-
-    def _may_validate(self, head: Head, filling: Filling) -> bool:
-        """Whether the application may be asked if what is stored still holds.
-
-        A version for an ETag can be the same for two users, whose pages are not.
-        """
-        allowed = head.explicit or self._terms.policy.guess_for_cookies or not filling.personal
-        return head.can_be_validated and allowed
-
-    def _ask_about(
-        self,
-        found: Found,
-        body: bytes,
-        look: Look,
-        filling: Filling,
-        start_response: StartResponse,
-        *,
-        validates: bool,
-        covers: bool,
-    ) -> Iterable[bytes]:
-        """Ask the application anew, and whether a stored answer still holds; send that where the application fails."""
-        environ, head, clock = look.environ, found.head, self._terms.clock
-        if validates:
-            filling.put_conditions(head.conditions)
-        try:
-            taken = Response.from_app(self._app, environ)
-            if covers:
-                prime(taken)
-        except BaseException as error:
-            filling.restore_conditions()
-            if covers and isinstance(error, Exception) and usable_on_failure(head, clock(), soft=found.soft):
-                return self._cover(found, body, look, filling, start_response, error)
-            raise
-        if covers and taken.code in FAILURES and usable_on_failure(head, clock(), soft=found.soft):
-            return self._cover(found, body, look, filling, start_response, taken)
-        if not validates or taken.code != "304":
-            return forward(taken, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-        taken.close()
-        etag = taken.get("ETag")
-        if etag is not None and head.etag is not None and not etag_matches(head.etag, etag):
-            filling.put_conditions({})  # what the application says has not changed is not what is stored
-            return forward(self._app, environ, start_response, filling.amend, watch=filling.watch, end=filling.end)
-        filling.restore_conditions()
-        return self._answer_validated(found, body, look, filling, taken, start_response)
-
-    def _answer_validated(
-        self,
-        found: Found,
-        body: bytes,
-        look: Look,
-        filling: Filling,
-        confirmation: Response,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        """Answer with what the application confirmed by 304, its fields updated."""
-        head, stored = filling.update(found, body, confirmation.headers)
-        now = self._terms.clock()
-        reusable = stored and now < head.stale_at
-        filling.land(STORED if reusable else PASSED)  # else who waits for it would have to ask all the same
-        status = self._terms.status
-        field = None if status is None else status.forwarded(look.reason, code="304", stored=stored)
-        return answer(head, head.sent_fields, lambda: body, look.environ, start_response, now, field) or ()
-
-    def _cover(
-        self,
-        found: Found,
-        body: bytes,
-        look: Look,
-        filling: Filling,
-        start_response: StartResponse,
-        failure: Exception | Response,
-    ) -> Iterable[bytes]:
-        """Answer with what is stale, since the application failed (RFC 5861, section 4)."""
-        import logging
-
-        logger = logging.getLogger("middleware.caching")
-        filling.restore_conditions()
-        filling.land(PASSED, 0)  # who waits for it asks too: a failure is no answer for another
-        head, url, code = found.head, look.key.url, None
-        if isinstance(failure, Exception):
-            logger.error("the application failed at %s, and a stale answer was sent", url, exc_info=failure)
-        else:
-            code = failure.code
-            logger.error("the application answered %s at %s, and a stale answer was sent", code, url)
-            try:
-                failure.close()
-            except Exception:
-                logger.exception("and then close() of its body failed")
-        now = self._terms.clock()
-        self._tell("stale_on_failure", look.environ, {"status": code, "age": int(head.age(now))})
-        status = self._terms.status
-        field = None if status is None else status.forwarded(look.reason, code=code, detail="failure")
-        return answer(head, head.hit_fields, lambda: body, look.environ, start_response, now, field) or ()
-
-    def fetch_head(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a HEAD from the application. What it says of the stored answer to GET counts (RFC 9111, 4.3.5)."""
-        found, shelf, status = look.found, self._terms.shelf, self._terms.status
-        is_of_nobody = look.key.canonical and not is_authorized(look.environ, self._terms.policy)
-        if found is None or look.asked.no_store or not is_of_nobody:
-            return self.pass_on(look.key, look.environ, start_response, look.reason)
-        cache = look.environ["middleware.cache"] = Cache(shelf, look.key)
-        filling = Filling(self._terms, look, found.head.generation, None, cache)
-
-        def amend(response: Response) -> None:
-            if response.code == "200":
-                body = shelf.body(found)
-                if not agrees(found.head.fields, response.headers):
-                    shelf.invalidate((look.key.url,))
-                elif body is not None:
-                    filling.update(found, body, response.headers)
-            response.headers = without(response.headers, self._terms.policy.stripped)
-            if status is not None:
-                response.headers.append(status.forwarded(look.reason))
-
-        return forward(self._app, look.environ, start_response, amend)
-
-    def pass_on(
-        self,
-        key: Key,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        reason: Reason,
-        detail: Detail | None = None,
-    ) -> Iterable[bytes]:
-        """Leave the answer to the application, and keep nothing of it."""
-        environ["middleware.cache"] = Cache(self._terms.shelf, key)
-        status, stripped = self._terms.status, self._terms.policy.stripped
-        if status is None and not stripped:
-            return self._app(environ, start_response)
-
-        def amend(response: Response) -> None:
-            response.headers = without(response.headers, stripped)
-            if status is not None:
-                response.headers.append(status.forwarded(reason, detail=detail))
-
-        return forward(self._app, environ, start_response, amend)
-
-    def _tell(self, name: str, environ: WSGIEnvironment, details: dict[str, object]) -> None:
-        if self._on_event is not None:
-            subject, client = self._keys.key_of(environ).url, environ.get("REMOTE_ADDR")
-            emit(self._on_event, Event("cache", name, self._terms.clock(), subject, client, details))

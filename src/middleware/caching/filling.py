@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 # What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE")
 
+_A_WHILE = 5  # seconds for which a body outlives a head that nothing can make fresh again
 _END_OF_CHUNKS = b"0\r\n\r\n"  # an application that sent Transfer-Encoding may have framed the body itself
 
 
@@ -139,6 +140,12 @@ class Filling:
             self._environ.pop(name, None)
         self._environ.update(conditions)
 
+    def begin_again(self) -> None:
+        """Make the request what it was when it came here, and withhold the client's conditions: for a second call."""
+        self._environ.clear()
+        self._environ.update(self._original)
+        self.put_conditions({})
+
     def land(self, landing: Landing, seconds: float = PASSED_FOR) -> None:
         """Tell those who wait for this answer; that it may not be stored is remembered for so many seconds."""
         if self._flight is not None:
@@ -165,8 +172,8 @@ class Filling:
         else:
             self._said, reason = self._judge(response)
         if self._said is None:
-            if found is not None and not self.personal and response.code not in FAILURES and response.code != "304":
-                terms.shelf.remove(found)  # what was stored is not what the application says now
+            if found is not None and self._is_contradicted(response.code):
+                terms.shelf.remove(found)
             self.land(PASSED, 0 if response.code in FAILURES else PASSED_FOR)
         elif not is_ever_fresh(self._said):
             self.land(PASSED)  # who waits for it would have to ask the application all the same
@@ -177,6 +184,12 @@ class Filling:
             return None
         self._let_go = True
         return UNWATCHED
+
+    def _is_contradicted(self, code: str) -> bool:
+        """Whether what is stored is not what the application says now to everybody."""
+        if self.personal or code in FAILURES or code == "304":
+            return False
+        return not (self._look.key.ranged and code in ("206", "416"))  # which are about the range alone
 
     def _judge(self, response: Response) -> tuple[Said | None, Detail | None]:
         """What the answer says of its storing, where it will be stored if its body is whole; else why it is not."""
@@ -238,13 +251,16 @@ class Filling:
         self.restore_conditions()
         said, self._said = self._said, None
         outcome: Landing = FAILED
+        seconds = PASSED_FOR
         try:
             if said is not None and ending.completed and ending.error is None:
                 outcome = STORED if self._commit(said, ending) else PASSED
+                if outcome is PASSED and self._terms.shelf.is_over(self._look.key.record, self.generation):
+                    seconds = 0  # the next answer may be stored
         finally:
             if said is not None:
                 self._copy.drop()
-            self.land(outcome, 0)  # the next answer may be whole, and not be purged meanwhile
+            self.land(outcome, seconds)
 
     def _commit(self, said: Said, ending: Ending) -> bool:
         """Whether the answer, of which all has passed, was stored."""
@@ -260,7 +276,7 @@ class Filling:
         body = self._copy.body()
         if said.framed and body.endswith(_END_OF_CHUNKS):
             return False
-        until = int(now + said.useful_for(code)) + DAY
+        until = int(now + said.useful_for(code)) + (DAY if said.has_validator else _A_WHILE)
         if self._declared is None and code != "204":
             self._fields.append(("Content-Length", str(size)))
         stored_body = StoredBody(new_name(), size, checksum(body), until)
@@ -286,13 +302,13 @@ class Filling:
         if reason in FORBIDDING:
             self._terms.shelf.remove(found)
         tags = tags_of(merged)
-        # Its tags stay too: the application need not name them again to say that nothing has changed.
         if stored is None or tags is None or reason is not None or is_private(self._environ):
             return fresh, False
-        self._tags = (*tags, *head.tags)
-        return fresh, self._keep(said, fresh, None if stored_body is head.body else body, now)
+        # The application need not name its tags again to say that nothing has changed; if it does, those count.
+        self._tags = tags if tags_of(fields) or self._cache.tags else (*tags, *head.tags)
+        return fresh, self._keep(said, fresh, None if stored_body is head.body else body, now, updates=True)
 
-    def _keep(self, said: Said, head: Head, body: bytes | None, now: float) -> bool:
+    def _keep(self, said: Said, head: Head, body: bytes | None, now: float, *, updates: bool = False) -> bool:
         assert said.selecting is not None
         return self._terms.shelf.keep(
             self._original,
@@ -304,4 +320,5 @@ class Filling:
             now,
             tags=(*self._tags, *self._cache.tags),
             asked_at=self._look.now,
+            updates=updates,
         )

@@ -59,6 +59,8 @@ class Look:
 def use_of(found: Found, look: Look, policy: CachePolicy) -> Verdict:
     """What a stored answer is good for, to this request: FRESH, STALE, REVALIDATE_LATER or VALIDATE."""
     head = found.head
+    if head.status.startswith("206") and look.environ.get("REQUEST_METHOD") == "HEAD":
+        return VALIDATE  # a range means nothing to HEAD
     use = judge(head, look.asked, look.now, soft=found.soft)
     if use is VALIDATE or head.explicit or policy.guess_for_cookies:
         return use

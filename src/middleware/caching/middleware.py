@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time
 
+from middleware.caching.asking import Asking
 from middleware.caching.buffers import Buffers
 from middleware.caching.changing import SAFE, Change
 from middleware.caching.fetching import Fetching
@@ -26,7 +27,8 @@ from middleware.wsgi import Response, forward
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Literal
+    from types import TracebackType
+    from typing import Literal, Self
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.caching.keys.keys import Key
@@ -99,10 +101,24 @@ class CacheMiddleware:
             status=None if name is None else CacheStatus(name),
         )
         flights = Flights(shelf.shared_store, timeout=flight_timeout, max_waiters=max_waiters)
-        self._fetching = Fetching(app, self._terms, self._keys, flights, Refreshing(), on_event)
+        self._refreshing = Refreshing()
+        self._asking = Asking(app, self._terms, on_event)
+        self._fetching = Fetching(self._asking, self._terms, self._keys, flights, self._refreshing)
         self._clock = clock
         self._policy = policy
         self._purge_by = purge_by
+
+    def close(self) -> None:
+        """Refresh nothing more in the background, and wait a moment for what is under way. The store stays open."""
+        self._refreshing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method = environ.get("REQUEST_METHOD")
@@ -110,7 +126,7 @@ class CacheMiddleware:
         if method != "GET" and method != "HEAD":
             return self._answer_other_method(key, environ, start_response)
         if key.bypass or is_private(environ):
-            return self._fetching.pass_on(key, environ, start_response, "bypass", key.bypass or "session")
+            return self._asking.pass_on(key, environ, start_response, "bypass", key.bypass or "session")
         now = self._clock()
         record, found = self._shelf.find(environ, key, now)
         asked = NOTHING
@@ -157,8 +173,8 @@ class CacheMiddleware:
     def _fetch(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
         """Answer from the application, which does not see what no answer may depend on."""
         environ = look.environ
-        fetching, keys = self._fetching, self._keys
-        fetch = fetching.fetch if environ["REQUEST_METHOD"] == "GET" else fetching.fetch_head
+        keys = self._keys
+        fetch = self._fetching.fetch if environ["REQUEST_METHOD"] == "GET" else self._asking.ask_by_head
         hidden = keys.hide(environ)
         if hidden is None:
             return fetch(look, start_response)
@@ -176,7 +192,7 @@ class CacheMiddleware:
         if method == "PURGE" and self._purge_by is not None:
             return purge(self._shelf, key, self._purge_by, environ)(environ, start_response)
         if not key.url or method in SAFE:
-            return self._fetching.pass_on(key, environ, start_response, "method")
+            return self._asking.pass_on(key, environ, start_response, "method")
         return Change(self._terms, key, environ).pass_on(self.app, start_response)
 
     def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

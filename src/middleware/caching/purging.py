@@ -6,6 +6,7 @@ tags instead. `Soft-Purge: ?1` makes it a soft purge. Only the method says so: n
 
 from __future__ import annotations
 
+from middleware.caching.keys.variants import environ_key
 from middleware.caching.rules.tags import TAG_FIELDS, tags_of
 from middleware.errors import StoreError
 from middleware.wsgi import Response
@@ -28,7 +29,7 @@ def purge(shelf: Shelf, key: Key, allowed: Callable[[WSGIEnvironment], bool], en
     soft = _SWITCH.get(environ.get("HTTP_SOFT_PURGE"))
     if soft is None:
         return _said("400 Bad Request", "Soft-Purge is ?1 or ?0")
-    given = [(name, environ[_key(name)]) for name in TAG_FIELDS if _key(name) in environ]
+    given = [(name, environ[environ_key(name)]) for name in TAG_FIELDS if environ_key(name) in environ]
     tags = tags_of(given)
     if tags is None or (given and not tags):
         return _said("400 Bad Request", "no tags, or too many")
@@ -42,10 +43,6 @@ def purge(shelf: Shelf, key: Key, allowed: Callable[[WSGIEnvironment], bool], en
     except StoreError:
         return _said("503 Service Unavailable", "the store does not answer")
     return _said("204 No Content", "")
-
-
-def _key(name: str) -> str:
-    return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _said(status: str, sentence: str) -> Response:

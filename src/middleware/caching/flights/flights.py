@@ -266,6 +266,8 @@ class Flight:
         if lock is not None:
             self.lock = None
             lock.leave(landing, seconds)
+        elif landing == STORED and self.alone and flights._elsewhere is not None:
+            flights._elsewhere.forget(self.name)
 
 
 class Waiter:

@@ -70,6 +70,13 @@ class StoreFlights:
                 break
         return None, None
 
+    def forget(self, name: str) -> None:
+        """An answer could be stored after all: who comes next may queue again."""
+        address = self._prefix + name
+        value = self._store.get(address)
+        if value is not None and value.startswith(_PASSED):
+            self._store.swap(address, value, _NOTES[STORED], _NOTED_FOR)
+
     def look(self, name: str, seen: bytes, seconds: float) -> tuple[Outcome, float]:
         """Look again and again until what was seen is over, for so long at most: how it ended, and `passed_for`."""
         address = self._prefix + name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from middleware.caching.keys.hosts import canonical_host
+from middleware.caching.rules.selecting import TOKEN
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -48,7 +49,6 @@ _RULED = frozenset(
         "transfer-encoding",
     )
 )
-_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 _FIELDS = ("ignore_query", "ignore_cookies", "allowed_hosts", "unkeyed", "normalise", "extra")
 
 
@@ -139,7 +139,7 @@ class CacheKeys:
 
 def field_name(option: str, name: object) -> str:
     """The name of a request field in lower case; what it is called in environ does not tell `_` from `-`."""
-    if not isinstance(name, str) or not name or not _TOKEN.issuperset(name.lower()):
+    if not isinstance(name, str) or not name or not TOKEN.issuperset(name.lower()):
         raise ConfigurationError(f"{option}= names request fields, and {name!r} is none")
     return name.lower().replace("_", "-")
 

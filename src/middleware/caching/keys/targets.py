@@ -67,7 +67,7 @@ def urls_meant(url: str, base: str | None = None, ignored: Names | None = None) 
     host = canonical_host(parts.netloc, parts.scheme)
     if parts.scheme not in DEFAULT_PORTS or host is None:
         raise ValueError(f"no http or https URL: {url!r}")
-    query = f"?{parts.query}" if parts.query else ""
+    query = f"?{parts.query}" if parts.query or url.partition("#")[0].endswith("?") else ""
     path = parts.path or "/"
     requoted = quote(unquote_to_bytes(path), safe="/~!$&'()*+,;=:@")
     prefix = f"{parts.scheme}://{host}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.caching.rules.selecting import TOKEN
 from middleware.caching.rules.tags import TAG_FIELDS
 from middleware.errors import ConfigurationError
 
@@ -24,7 +25,6 @@ _SWITCHES = (
 )
 _FIELDS = ("heuristic", "store_set_cookie", "stale_on_failure", "targeted", *_SWITCHES)
 _TAG_FIELDS = tuple(name.lower() for name in TAG_FIELDS)
-_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 
 
 class CachePolicy:
@@ -143,7 +143,7 @@ class CachePolicy:
 
     def replace(self, **changes: object) -> Self:
         """The same policy but for these options. A TypeError for an unknown one."""
-        return type(self)(**{**self._values(), **changes})  # type: ignore[arg-type]
+        return type(self)(**{**self._values(), **changes})  # type: ignore[arg-type]  # judged by the constructor
 
 
 def _is_number(value: object) -> bool:
@@ -155,11 +155,11 @@ def _field_names(targeted: object) -> tuple[str, ...]:
     if isinstance(targeted, str | bytes):
         raise ConfigurationError(wrong)
     try:
-        names = tuple(name.lower() for name in targeted)  # type: ignore[attr-defined]
+        names = tuple(name.lower() for name in targeted)  # type: ignore[attr-defined]  # judged by the attempt
     except (TypeError, AttributeError):
         raise ConfigurationError(wrong) from None
     for name in names:
-        if not name or not _TOKEN.issuperset(name) or name in ("cache-control", "expires", "pragma"):
+        if not name or not TOKEN.issuperset(name) or name in ("cache-control", "expires", "pragma"):
             raise ConfigurationError(wrong)
     return names
 

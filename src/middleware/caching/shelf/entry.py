@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 class Record:
     """What is known of a URL. Without it nothing stored of the URL counts; deleting it purges them all.
 
-    `generation`: an opaque text; what is stored belongs to one. `serial`: counts what was stored, so that whoever meets
-    the same record again knows that nothing has changed. `until`: when the store may forget it. `selections`: the lists
-    of field names by which its answers were selected. `variants`: what is stored, oldest first. `marked`: the marks by
-    which it is purged with others, and their generations. `soft_at`: when it was purged softly, 0 for never.
+    `generation`: an opaque text; what is stored belongs to one. `serial`: makes each record of a URL other bytes than
+    the one before, so that whoever meets the same again knows that nothing has changed. `until`: when the store may
+    forget it. `selections`: the lists of field names by which its answers were selected. `variants`: what is stored,
+    oldest first. `marked`: the marks by which it is purged with others, and their generations. `soft_at`: when it was
+    purged softly, 0 for never.
 
     No part of it: `found`, what was found with it, by variant, in this process; its own `address` and bytes, `data`.
     """

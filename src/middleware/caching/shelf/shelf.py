@@ -128,8 +128,10 @@ class Shelf:
         self._known_record = self._known.records.get
         self.keys = keys
         self._variant = keys.variant
+        self._clock = clock
         self.purges = Purges(store, self._store, self._entries, clock)
         self.invalidate = self.purges.invalidate
+        self.is_over = self._entries.is_over
 
     @property
     def shared_store(self) -> GuardedStore | None:
@@ -287,12 +289,14 @@ class Shelf:
         *,
         tags: tuple[str, ...] = (),
         asked_at: float | None = None,
+        updates: bool = False,
     ) -> bool:
         """Store an answer, unless its URL or one of its tags was purged since the application was asked for it.
 
         `environ` is the request as it arrived; `names` are the request fields that select the answer. `body` is None
         where the store has it already. `ttl` is the store's. `asked_at` is when the application was asked, None for
-        now. What was stored before and would have matched this request is removed.
+        now. A head that `updates` another has its body, and gives way to an answer that was stored meanwhile.
+        What was stored before and would have matched this request is removed.
         """
         head.asked_at = now if asked_at is None else asked_at
         record = self._marked(key, head, tuple(dict.fromkeys(tags)), now, now + ttl)
@@ -303,9 +307,9 @@ class Shelf:
         if body and not self._store.set(body_address(head.body.name), body, head.body.until - now):
             return False
         is_first = chosen not in record.variants
-        placed, before = self._entries.place(address, head, ttl, updates=body is None, is_first=is_first)
+        placed, before = self._entries.place(address, head, ttl, updates=updates, is_first=is_first)
         if not placed:
-            if body is not None:
+            if not updates:
                 self._entries.forget_body(head.body)
             return False
         listed = self._list(environ, key, names, chosen, record, head, now + ttl, now)
@@ -379,6 +383,10 @@ class Shelf:
         found.record.found.pop(found.variant, None)
         self._entries.forget(found.address, found.head)
         self._known.forget(found.record.address)
+        record = self._entries.record(found.record.address)
+        if record is not None and record.generation == found.record.generation:
+            # Another record, so that other processes see at once that something is not as they know it.
+            self._entries.swap_record(record.address, record, record.replaced(), self._clock())
 
     def tell_if_alone(self, environ: WSGIEnvironment) -> None:
         """Say, once a process, that other processes do not see what this one keeps in memory."""
