@@ -102,6 +102,7 @@ RECOMMENDED = ("auth", "sessions", "cookies", "cache", "logging")
 WITH_ETAGS = [(*RECOMMENDED[:place], "conditional", *RECOMMENDED[place:]) for place in range(6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [*(order for order in ORDERS if works(order)), *WITH_ETAGS], ids="-".join)
 def test_nothing_private_reaches_another_client_in_any_order(order, hashes):
     everyone = visitors(stack(order, hashes))

@@ -66,6 +66,7 @@ def sent_by(lines, url, to=None, **options):
 # The browser itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case["test"])
 def test_the_browser_agrees_with_the_public_corpus(case):
     browser = received(map(as_wsgi, case["received"]), HTTP)
@@ -76,6 +77,7 @@ def test_the_browser_agrees_with_the_public_corpus(case):
     assert agrees == (case["test"] not in OTHERWISE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DATES, ids=lambda case: case["test"])
 @pytest.mark.parametrize("read", [cookie_date, parse_cookie_date])
 def test_dates_are_read_as_in_the_public_corpus(case, read):

@@ -45,6 +45,7 @@ def test_a_header_that_may_not_be_added_is_found():
         check_layer(adds_a_header, adds=["X-Other"])
 
 
+@pytest.mark.slow
 def test_a_layer_that_reads_ahead_is_right_where_it_may():
     def takes(app):
         return lambda environ, start_response: Response.from_app(app, environ)(environ, start_response)
@@ -54,12 +55,14 @@ def test_a_layer_that_reads_ahead_is_right_where_it_may():
         check_layer(takes)
 
 
+@pytest.mark.slow
 def test_a_layer_that_starts_late_is_right_where_it_may():
     check_layer(ConditionalMiddleware, starts_late=True)
     with pytest.raises(AssertionError, match="never iterates: status ''"):
         check_shape(shape("iterator with Content-Length"), ConditionalMiddleware)
 
 
+@pytest.mark.slow
 def test_a_layer_that_answers_itself_is_right_where_it_may():
     def refuses(app):
         return Response("403 Forbidden", [("Content-Type", "text/plain")], [b"no"])

@@ -21,6 +21,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_on_the_kernel_is_right_in_all(name):
     check_layer(LAYERS[name], adds=["X-Amended"], reads_ahead="takes" in name)
