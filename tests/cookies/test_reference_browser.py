@@ -271,6 +271,7 @@ def by_key(cookies):
     return {cookie.key: replace(cookie, created=0) for cookie in cookies}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", [HTTP, HTTPS])
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case["test"])
 def test_hardening_adds_what_it_should_to_the_public_corpus_and_loses_nothing(case, url):

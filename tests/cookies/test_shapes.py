@@ -26,6 +26,7 @@ def test_a_jar_nobody_uses_adds_nothing(shape):
     check_shape(shape, lambda app: CookieMiddleware(app, secret=SECRET), adds=[], changes=["Set-Cookie"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_jar_that_is_used_adds_its_fields_only(shape):
     check_shape(shape, lambda app: CookieMiddleware(using_its_jar(app), secret=SECRET), adds=FIELDS, changes=FIELDS)

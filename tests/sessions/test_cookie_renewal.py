@@ -157,6 +157,7 @@ def test_what_a_late_request_does_follows_a_renewal(renewing, clock, late):
     assert renewing(user).text == "'ann'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renews", [True, False])
 def test_whatever_seven_threads_do_nothing_is_left_after_a_log_out(kind, store, clock, renews):
     acts = [

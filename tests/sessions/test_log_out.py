@@ -199,6 +199,7 @@ def play(acts, switches, before=lambda session: session.login("ann")):
     assert every_order(prepare, switches=switches) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("before", [everything, lambda session: session.login("ann")], ids=["anonymous", "ann"])

@@ -30,6 +30,7 @@ def test_a_session_nobody_uses_adds_nothing(shape, kind):
     check_shape(shape, lambda app: SessionMiddleware(app, **KINDS[kind]()), adds=[])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_session_that_is_written_adds_its_fields_only(shape, kind):
