@@ -6,6 +6,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.client import HTTPResponse
+from time import monotonic
 
 from waitress.server import create_server
 
@@ -135,3 +136,13 @@ def keep(port, target):
     """Have an answer stored. A server sends a body whole before a layer sees its end; who asks again waits for that."""
     exchange(port, target)
     exchange(port, target)
+
+
+def keep_part(origin, port, target, *fields):
+    """Have a part stored, for which nobody waits: asked for until it comes without the application."""
+    until = monotonic() + PATIENCE
+    calls = -1
+    while origin.calls != calls:
+        assert monotonic() < until
+        calls = origin.calls
+        exchange(port, target, *fields)

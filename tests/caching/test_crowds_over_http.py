@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 import pytest
-from over_http import FRESH, PATIENCE, Origin, Wire, exchange, site
+from over_http import FRESH, PATIENCE, Origin, Wire, exchange, keep, site
 
 pytestmark = pytest.mark.slow
 
@@ -149,7 +149,7 @@ def test_a_client_that_does_not_read_holds_nobody_up(origin):
 
 def test_an_old_answer_goes_out_at_once_while_a_new_one_is_made(origin, port):
     origin.answers(("Cache-Control", "max-age=1, stale-while-revalidate=60"))
-    exchange(port, "/a")
+    keep(port, "/a")
     released = threading.Event()
 
     def slow(environ, start_response):
@@ -171,7 +171,7 @@ def fails(environ, start_response):
 
 
 def test_an_old_answer_goes_out_where_the_application_fails(origin, port):
-    exchange(port, "/a")
+    keep(port, "/a")
     origin.respond = fails
     origin.now += 70
     reply = exchange(port, "/a")
@@ -180,7 +180,7 @@ def test_an_old_answer_goes_out_where_the_application_fails(origin, port):
 
 def test_a_failure_goes_out_where_the_old_answer_may_not(origin, port):
     origin.answers(("Cache-Control", "max-age=60, must-revalidate"))
-    exchange(port, "/a")
+    keep(port, "/a")
     origin.respond = fails
     origin.now += 70
     assert exchange(port, "/a").status == 500
@@ -191,5 +191,5 @@ def test_a_failure_goes_out_where_the_old_answer_may_not(origin, port):
 def test_a_client_that_wants_only_what_is_stored_does_not_reach_the_application(origin, port):
     assert exchange(port, "/a", "Cache-Control: only-if-cached").status == 504
     assert origin.calls == 0
-    exchange(port, "/a")
+    keep(port, "/a")
     assert exchange(port, "/a", "Cache-Control: only-if-cached").body == b"answer 1"

@@ -157,7 +157,6 @@ class Fetching:
             if found is not None and use_of(found, look, self._terms.policy) is FRESH:
                 return  # another refreshed it between the look into the store and the flight
             ask, most = self._asking.ask, self._terms.max_object
-            ask, most = self._asking.ask, self._terms.max_object
             code = run(lambda _, start: ask(look, flight, start, covers=False), environ, most=most)
             if code in FAILURES:
                 self._asking.tell("refresh_failed", look, {"status": code, "error": None})
