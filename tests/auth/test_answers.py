@@ -297,8 +297,8 @@ class Badge:
             raise KeyError(badge)
         return Identity(badge, self.name, authenticated_at=0.0) if badge == "ann" else Refused("unknown badge")
 
-    def challenge(self, environ):
-        return "Badge"
+    def challenges(self, environ, refused):
+        return ["Badge"]
 
 
 @pytest.mark.parametrize(("badge", "code"), [("ann", 200), ("eve", 401), ("later", 503), (None, 401)])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from middleware.auth.schemes.base import keeps_logins
+from middleware.auth.caches import PRIVATE, TOLD_TO_CACHES, is_public, make_private
+from middleware.auth.schemes.base import Refused, freshness_of, keeps_logins
 from middleware.errors import ConfigurationError
-from middleware.headers import members, restricted_to_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,25 +13,18 @@ if TYPE_CHECKING:
 
     from middleware.auth.identity import Identity
     from middleware.auth.rules import Rule
-    from middleware.auth.schemes.base import LoginScheme, Refused, Scheme
+    from middleware.auth.schemes.base import LoginScheme, Scheme
     from middleware.wsgi import Response
 
-# Fields that outdo Cache-Control in one cache or another (RFC 9213, and what came before it).
-_OUTDO_CACHE_CONTROL = (
-    "CDN-Cache-Control",
-    "Cloudflare-CDN-Cache-Control",
-    "Netlify-CDN-Cache-Control",
-    "Vercel-CDN-Cache-Control",
-    "X-LiteSpeed-Cache-Control",
-    "Surrogate-Control",
-    "Edge-Control",
-    "X-Accel-Expires",
-)
 
-# Fields that say who may keep an answer, or for whom it is.
-_TOLD_TO_CACHES = frozenset({"vary", "cache-control", *(name.lower() for name in _OUTDO_CACHE_CONTROL)})
+class RefusedBy(Refused):
+    """What a scheme refused, and which scheme it was."""
 
-_PRIVATE = ("Cache-Control", "private")
+    __slots__ = ("scheme",)
+
+    def __init__(self, scheme: Scheme, refused: Refused) -> None:
+        super().__init__(refused.reason, refused.status, refused.parameters, refused.user)
+        self.scheme = scheme
 
 
 class Gate:
@@ -41,7 +34,17 @@ class Gate:
     the rule may turn away somebody who is identified.
     """
 
-    __slots__ = ("_fields", "_schemes", "authenticate", "is_choosy", "leads_to", "login", "rule", "vary")
+    __slots__ = (
+        "_always_fresh",
+        "_fields",
+        "authenticate",
+        "is_choosy",
+        "leads_to",
+        "login",
+        "rule",
+        "schemes",
+        "vary",
+    )
 
     authenticate: Callable[[WSGIEnvironment], Identity | Refused | None]
 
@@ -51,58 +54,79 @@ class Gate:
             raise ConfigurationError(f"{rule!r} names a scheme that is not there: {', '.join(sorted(unknown))}")
         self.rule = rule
         self.leads_to = leads_to
-        self.is_choosy = rule.kind == "deny" or rule.roles is not None or rule.users is not None
-        self._schemes = [scheme for scheme in schemes if rule.schemes is None or scheme.name in rule.schemes]
-        self.authenticate = self._schemes[0].authenticate if len(self._schemes) == 1 else self._authenticate
-        self._fields = tuple(dict.fromkeys(field for scheme in self._schemes for field in scheme.reads))
-        self.vary = ("Vary", ", ".join(self._fields))
-        self.login: LoginScheme | None = next((scheme for scheme in self._schemes if keeps_logins(scheme)), None)
+        self.is_choosy = rule.is_choosy
+        self.schemes = tuple(scheme for scheme in schemes if rule.schemes is None or scheme.name in rule.schemes)
+        if rule.fresh is not None and all(freshness_of(scheme) == "never" for scheme in self.schemes):
+            raise ConfigurationError(f"{rule!r}: none of its schemes can prove anew who somebody is")
+        self.authenticate = self.schemes[0].authenticate if len(self.schemes) == 1 else self._authenticate
+        self._always_fresh = frozenset(scheme.name for scheme in self.schemes if freshness_of(scheme) == "always")
+        self._fields = tuple(dict.fromkeys(field for scheme in self.schemes for field in scheme.reads))
+        self.vary = [("Vary", ", ".join(self._fields))] if self._fields else []
+        self.login: LoginScheme | None = next((scheme for scheme in self.schemes if keeps_logins(scheme)), None)
 
     def _authenticate(self, environ: WSGIEnvironment) -> Identity | Refused | None:
         """What the first scheme says that finds credentials of its own."""
-        for scheme in self._schemes:
+        for scheme in self.schemes:
             found = scheme.authenticate(environ)
             if found is not None:
-                return found
+                return RefusedBy(scheme, found) if isinstance(found, Refused) else found
         return None
 
-    def challenges(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-        """A line for each scheme: joined, some clients cannot read them."""
-        return [("WWW-Authenticate", scheme.challenge(environ)) for scheme in self._schemes]
+    def who_refused(self, refused: Refused) -> Scheme:
+        """The scheme that gave this answer."""
+        return refused.scheme if isinstance(refused, RefusedBy) else self.schemes[0]
 
-    def tell_caches(self, response: Response, private: bool) -> None:
-        """For whom this answer is. That of an identified request is private, whatever the application said."""
+    def scheme_of(self, identity: Identity) -> Scheme | None:
+        """The scheme that found this identity, where it is one that counts here."""
+        return next((scheme for scheme in self.schemes if scheme.name == identity.scheme), None)
+
+    def lack(self, identity: Identity, environ: WSGIEnvironment | None, now: float) -> str | None:
+        """What this identity lacks: `"deny"`, `"role"`, `"user"`, `"scope"`, `"check"`, `"fresh"`; None for nothing.
+
+        Without an environ the function of `check=` is not asked.
+        """
+        rule = self.rule
+        if rule.kind not in ("optional", "require"):
+            return "deny"
+        if rule.roles is not None and rule.roles.isdisjoint(identity.roles):
+            return "role"
+        if rule.users is not None and identity.user not in rule.users:
+            return "user"
+        if rule.scopes is not None and not rule.scopes <= identity.scopes:
+            return "scope"
+        if rule.check is not None and environ is not None and not rule.check(identity, environ):
+            return "check"
+        return None if rule.fresh is None or self._is_fresh(identity, now - rule.fresh) else "fresh"
+
+    def _is_fresh(self, identity: Identity, since: float) -> bool:
+        if identity.actor is not None:
+            return False
+        proved = identity.authenticated_at
+        return identity.scheme in self._always_fresh or (proved is not None and proved >= since)
+
+    def challenges(
+        self, environ: WSGIEnvironment, refused: Refused | None = None, scheme: Scheme | None = None
+    ) -> list[tuple[str, str]]:
+        """A line for each challenge: joined, some clients cannot read them. `scheme` hears what it refused."""
+        lines = []
+        for one in self.schemes:
+            challenges = one.challenges(environ, refused if one is scheme else None)
+            if isinstance(challenges, str):
+                raise TypeError(f"challenges() of {type(one).__name__} gives a list of challenges: [{challenges!r}]")
+            lines += [("WWW-Authenticate", challenge) for challenge in challenges]
+        return lines
+
+    def tell_caches(self, response: Response, private: bool) -> bool:
+        """For whom this answer is. Whether it had to be told that it is not public.
+
+        That of an identified request is private, whatever the application said, unless the rule says `shared`.
+        """
         headers = response.headers
         for name, _ in headers:
-            if name.lower() in _TOLD_TO_CACHES:
-                self._tell_caches_more(response, private)
-                return
-        headers.append(self.vary)  # nothing was said: 1 us less than with the methods of Response
+            if name.lower() in TOLD_TO_CACHES:
+                response.vary(*self._fields)
+                return private and not (self.rule.shared and is_public(response)) and make_private(response)
+        headers.extend(self.vary)  # nothing was said: 1 us less than with the methods of Response
         if private:
-            headers.append(_PRIVATE)
-
-    def _tell_caches_more(self, response: Response, private: bool) -> None:
-        response.vary(*self._fields)
-        if not private:
-            return
-        said = response.get("Cache-Control") or ""
-        if said.count('"') % 2:
-            said = ""  # a quoted string that does not end would swallow what follows it
-        kept = [member for member in members(said) if _name(member) not in ("public", "s-maxage")]
-        response.set("Cache-Control", restricted_to_private(", ".join(kept) or None))
-        _remove_what_outdoes(response)
-
-
-def _name(directive: str) -> str:
-    return directive.partition("=")[0].strip(" \t").lower()
-
-
-def keep_out_of_caches(response: Response) -> None:
-    """Make this an answer that no cache keeps."""
-    response.set("Cache-Control", "no-store")
-    _remove_what_outdoes(response)
-
-
-def _remove_what_outdoes(response: Response) -> None:
-    for name in _OUTDO_CACHE_CONTROL:
-        response.remove(name)
+            headers.append(PRIVATE)
+        return False

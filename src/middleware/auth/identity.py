@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
     from wsgiref.types import WSGIEnvironment
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_FIELDS = (
+    "user", "scheme", "issuer", "name", "roles", "scopes", "claims", "authenticated_at", "expires_at", "factors",
+    "session", "actor",
+)  # fmt: skip
 
 
 class Identity:
     """Who is asking, and how we know. Never changed.
 
     `user`: the name that the credentials proved. `scheme`: the name of the scheme that read them (`"basic"`,
-    `"session"`). `name`: what to call the user on a page, None where the user source has none. `roles`: a frozenset of
-    str. `authenticated_at`: when the password was last checked, in seconds since 1970.
+    `"session"`). `issuer`: who vouches for the user, None for this site itself. `name`: what to call the user on a
+    page, None where nobody said. `roles`: what rules ask for by `role=`. `scopes`: what the credentials are good for
+    (RFC 6749, section 3.3). `claims`: what a token says besides, a mapping that cannot be changed at any depth.
+
+    `authenticated_at`: when the user last proved who this is, in seconds since 1970; None where nobody did so in
+    person (an API key, a remembered login), which is never fresh. `expires_at`: when the credentials end. `factors`:
+    what was proved, `("pwd",)`, `("remember",)`, `("key",)`. `session`: which login this is, where one user can have
+    several. `actor`: who acts as this user, where somebody else does.
     """
 
-    __slots__ = ("authenticated_at", "name", "roles", "scheme", "user")
+    __slots__ = _FIELDS
 
     user: str
     scheme: str
+    issuer: str | None
     name: str | None
     roles: frozenset[str]
-    authenticated_at: float
+    scopes: frozenset[str]
+    claims: Mapping[str, Any]
+    authenticated_at: float | None
+    expires_at: float | None
+    factors: tuple[str, ...]
+    session: str | None
+    actor: str | None
 
     def __init__(
         self,
         user: str,
         scheme: str,
         *,
+        issuer: str | None = None,
         name: str | None = None,
         roles: Iterable[str] = (),
-        authenticated_at: float,
+        scopes: Iterable[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        authenticated_at: float | None = None,
+        expires_at: float | None = None,
+        factors: Iterable[str] = (),
+        session: str | None = None,
+        actor: str | None = None,
     ) -> None:
+        for option, given in (("roles", roles), ("scopes", scopes), ("factors", factors)):
+            if isinstance(given, str):
+                raise TypeError(f"{option} are a list: [{given!r}]")
         put = object.__setattr__
         put(self, "user", user)
         put(self, "scheme", scheme)
+        put(self, "issuer", issuer)
         put(self, "name", name)
         put(self, "roles", frozenset(roles))
+        put(self, "scopes", frozenset(scopes))
+        put(self, "claims", _frozen(claims) if claims else _NOTHING)
         put(self, "authenticated_at", authenticated_at)
+        put(self, "expires_at", expires_at)
+        put(self, "factors", tuple(factors))
+        put(self, "session", session)
+        put(self, "actor", actor)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an identity does not change ({name})")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Identity):
@@ -51,13 +93,25 @@ class Identity:
         return self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash(self._values())
+        return hash((self.user, self.scheme, self.issuer, self.authenticated_at))
 
     def _values(self) -> tuple[object, ...]:
-        return (self.user, self.scheme, self.name, self.roles, self.authenticated_at)
+        return tuple(getattr(self, field) for field in _FIELDS)
 
     def __repr__(self) -> str:
-        return f"<Identity {self.user!r} by {self.scheme}>"
+        acting = f", in truth {self.actor!r}" if self.actor is not None else ""
+        return (
+            f"<Identity {self.user!r} by {self.scheme}{acting}>"  # never the claims, which hold whatever a token held
+        )
+
+
+def _frozen(value: Any) -> Any:
+    """A copy that cannot be changed: one identity may serve several requests."""
+    if isinstance(value, dict | MappingProxyType):
+        return MappingProxyType({key: _frozen(inner) for key, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(inner) for inner in value)
+    return value
 
 
 def get_identity(environ: WSGIEnvironment) -> Identity | None:

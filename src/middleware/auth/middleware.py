@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from middleware.auth.gate import Gate, keep_out_of_caches
-from middleware.auth.negotiation import is_navigation
+import time
+
+from middleware.auth.answers import Answers
+from middleware.auth.caches import keep_out_of_caches
+from middleware.auth.gate import Gate
+from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
 from middleware.auth.paths import request_path
-from middleware.auth.rules import AMBIGUOUS, DENIED, Rule, Rules, allow, require
-from middleware.auth.schemes.base import Refused, Unavailable, keeps_logins
-from middleware.auth.schemes.session_login import SessionLogin
-from middleware.errors import ConfigurationError
+from middleware.auth.rule_table import Rules
+from middleware.auth.rules import AMBIGUOUS, DENIED, Rule, allow, require
+from middleware.auth.schemes.base import (
+    COOKIES_KEY,
+    PendingCookies,
+    Refused,
+    Throttled,
+    Unavailable,
+    keeps_logins,
+    sets_cookies,
+)
+from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
+from middleware.events import Event, emit
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.auth.explain import Explanation
     from middleware.auth.identity import Identity
     from middleware.auth.pages import Page
     from middleware.auth.schemes.base import LoginScheme, Scheme
+    from middleware.stores.base import Store
 
 # Fields that frameworks read as the method of a POST.
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
@@ -32,11 +47,17 @@ class AuthMiddleware:
     """Let in whom the rules let in.
 
     `schemes`: one scheme, or a list of them in the order in which they are asked: the first that finds credentials of
-    its own decides. `rules`: a list of `allow`, `optional` and `require`; the first that matches wins, and what none
-    matches is denied. Without `rules` everything requires a login. `extra_methods`: methods beyond GET, HEAD, POST,
-    PUT, PATCH, DELETE and OPTIONS that `allow` and `optional` may match. `remote_user_encoding`: `"text"`, or `"wsgi"`
-    for the latin-1 form of PEP 3333. `page(environ, status, reason)`: gives the HTML of a refusal, where the client
-    wants HTML.
+    its own decides. `rules`: a list of `allow`, `optional`, `require` and `deny`; the first that matches wins, and what
+    none matches is denied. Without `rules` everything requires a login.
+
+    `store`: what schemes keep between requests and share between processes. `on_event`: is given an `Event` for all
+    that happens (docs/auth.md lists them); None writes them to the logger `middleware.auth`.
+    `page(environ, status, reason)`: gives the HTML of a refusal, where the client wants HTML. `extra_methods`: methods
+    beyond GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that `allow` and `optional` may match. `mounted`: rules and
+    pages know PATH_INFO alone, not where the application is mounted. `case_insensitive`: paths are compared as disks do
+    that do not tell upper case from lower. `scrub`: request fields that never reach the application, in which others
+    hand on identities. `remote_user_encoding`: `"text"`, or `"wsgi"` for the latin-1 form of PEP 3333. `clock`: seconds
+    since 1970.
 
     In environ it leaves `middleware.identity` (an Identity or None), and REMOTE_USER and AUTH_TYPE where somebody is
     identified; what a server or an outer layer had set there is removed. Raises ConfigurationError.
@@ -48,94 +69,210 @@ class AuthMiddleware:
         schemes: Scheme | Sequence[Scheme],
         *,
         rules: Iterable[Rule] | None = None,
-        extra_methods: Iterable[str] = (),
-        remote_user_encoding: Literal["text", "wsgi"] = "text",
+        store: Store | None = None,
+        on_event: Callable[[Event], object] | None = None,
         page: Page | None = None,
+        extra_methods: Iterable[str] = (),
+        mounted: bool = False,
+        case_insensitive: bool = False,
+        scrub: Iterable[str] = ("Remote-User", "X-Forwarded-User"),
+        remote_user_encoding: Literal["text", "wsgi"] = "text",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = app
         asked: list[Scheme] = list(schemes) if isinstance(schemes, (list, tuple)) else [schemes]  # type: ignore[list-item]
-        _check_schemes(asked)
-        if rules is not None and (isinstance(rules, Rule) or not hasattr(rules, "__iter__")):
-            raise ConfigurationError("rules= takes a list, in the order in which they are tried")
-        if remote_user_encoding not in ("text", "wsgi"):
-            raise ConfigurationError(f'remote_user_encoding= is "text" or "wsgi", not {remote_user_encoding!r}')
-        if page is not None and not callable(page):
-            raise ConfigurationError(f"page= is a callable that gives HTML, not {page!r}")
-        self.rules = Rules([require("/")] if rules is None else list(rules), extra_methods)
+        check_schemes(asked)
+        check_options(rules, store, on_event, page, remote_user_encoding)
+        self.schemes = tuple(asked)
+        self.rules = Rules(
+            [require("/")] if rules is None else list(rules), extra_methods, case_insensitive=case_insensitive
+        )
+        self.store = store
+        self.mounted = mounted
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
         self._login = next((scheme for scheme in asked if keeps_logins(scheme)), None)
+        self._receivers = [scheme.receive for scheme in asked if hasattr(scheme, "receive")]
+        self._scrubbed = ("REMOTE_USER", "AUTH_TYPE", *environ_keys(scrub))
         self._as_wsgi = remote_user_encoding == "wsgi"
-        self._page = page
-        self._gates = {rule: Gate(rule, asked, app if rule.kind == "allow" else None) for rule in self.rules}
+        self._clock = clock
+        self._listener = on_event or log
+        self._answers = Answers(page)
+        self._sets_cookies = any(map(sets_cookies, asked))
+        self._gates = {rule: self._gate(rule) for rule in self.rules}
         self._gates[DENIED] = Gate(DENIED, asked)
         self._ambiguous = self._gates[AMBIGUOUS] = Gate(AMBIGUOUS, (), self._refuse_ambiguous)
-        pages = self._login.pages if self._login is not None else {}
+        pages = getattr(self._login, "pages", {})
         self._pages = {path: Gate(allow(path), (), self._serving(served)) for path, served in pages.items()}
         self._decided: dict[tuple[str, str, str], Gate] = {}  # what was asked for lately
-        if any(isinstance(scheme, SessionLogin) for scheme in asked):
-            _refuse_session_inside(app)
+        for scheme in asked:
+            if hasattr(scheme, "check_layer"):
+                scheme.check_layer(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        for receive in self._receivers:
+            receive(environ)
         environ["middleware.auth"] = self
         environ["middleware.identity"] = None
-        environ.pop("REMOTE_USER", None)
-        environ.pop("AUTH_TYPE", None)
+        for key in self._scrubbed:
+            environ.pop(key, None)
+        if self._sets_cookies:
+            environ[COOKIES_KEY] = PendingCookies()
         asked = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         gate = self._decided.get(asked) or self._decide_anew(environ, asked)  # 0.1 us in place of 1.3
         if self._by_method and self._is_overridden(environ, gate):
             gate = self._ambiguous
         if gate.leads_to is not None:
             return gate.leads_to(environ, start_response)
-        try:
-            found = gate.authenticate(environ)
-        except Unavailable as error:
-            return self._refuse_for_now(environ, error)(environ, start_response)
-        if isinstance(found, Refused):
-            return self._refuse_credentials(environ, gate, found)(environ, start_response)
-        identity = found
+        identity = self._admit(environ, gate)
+        if isinstance(identity, Response):
+            return self._with_cookies(identity)(environ, start_response)
         if identity is not None:
-            if gate.is_choosy and not gate.rule.admits(identity.user, identity.roles):
-                return self.refuse(environ, "403 Forbidden", "not allowed", [gate.vary])(environ, start_response)
             self._identify(environ, identity)
-        elif gate.rule.kind != "optional":
-            return self._ask_to_sign_in(environ, gate)(environ, start_response)
+        cookies: PendingCookies | None = environ.get(COOKIES_KEY) if self._sets_cookies else None
 
         def amend(response: Response) -> None:
             private = identity is not None
             if response.status[:3] == "401":
-                self._complete(environ, gate, response)
+                self._answers.complete(environ, gate, response)
             if environ["middleware.identity"] is not identity:  # a login or a logout in the application
                 keep_out_of_caches(response)
                 private = True
-            gate.tell_caches(response, private)
+            if gate.tell_caches(response, private):
+                tell(environ, "cache.public_removed")
+            if cookies is not None:
+                _send(cookies, response)
 
         return forward(self.app, environ, start_response, amend)
 
-    def login(self, environ: WSGIEnvironment, user: str) -> Identity:
+    def explain(self, method: str, path: str, environ: WSGIEnvironment | None = None) -> Explanation:
+        """Which rule decides such a request, and why. `path` is that of the site, as rules have it.
+
+        With the environ of a request also what becomes of whoever sent it. Nothing is changed, nobody is asked.
+        """
+        from middleware.auth import explain
+
+        gate = self._pages.get(path)
+        if gate is not None:
+            return explain.Explanation(
+                method, path, kind="page", rule=None, index=None, readings={}, schemes=(), result=explain.page_result()
+            )
+        rule = AMBIGUOUS if path[:1] != "/" else self.rules.rule_for(path, method)
+        gate = self._gates[rule]
+        identity: Identity | None = None if environ is None else environ.get("middleware.identity")
+        index = self.rules.index(rule)
+        return explain.Explanation(
+            method,
+            path,
+            kind=rule.kind,
+            rule=None if index is None else repr(rule),
+            index=index,
+            readings={
+                reading: repr(one) if self.rules.index(one) else "no rule"
+                for reading, one in self.rules.decisions(path, method).items()
+            },
+            schemes=explain.asked_schemes(gate, environ),
+            result=explain.result_of(gate, identity, environ, self._clock()),
+        )
+
+    def explain_request(self, environ: WSGIEnvironment) -> Explanation:
+        """See `Auth.explain`."""
+        path = request_path(environ, mounted=self.mounted)
+        return self.explain(environ["REQUEST_METHOD"], "" if path is None else path, environ)
+
+    def login(
+        self, environ: WSGIEnvironment, user: str, *, persistent: bool = False, factors: Iterable[str] = ("pwd",)
+    ) -> Identity:
         """See `Auth.login`."""
-        identity = self._login_scheme().remember(environ, user)
+        identity = self._login_scheme().remember(environ, user, persistent=persistent, factors=factors)
         self._identify(environ, identity)
+        tell(environ, "login.success", user=user, scheme=identity.scheme)
         return identity
 
-    def logout(self, environ: WSGIEnvironment) -> None:
+    def logout(self, environ: WSGIEnvironment, *, everywhere: bool = False) -> None:
         """See `Auth.logout`."""
-        self._login_scheme().forget(environ)
+        scheme = self._login_scheme()
+        identity: Identity | None = environ["middleware.identity"]
+        scheme.forget(environ, everywhere=everywhere)
         environ["middleware.identity"] = None
         environ.pop("REMOTE_USER", None)
         environ.pop("AUTH_TYPE", None)
+        tell(
+            environ,
+            "logout",
+            user=None if identity is None else identity.user,
+            scheme=scheme.name,
+            reason="everywhere" if everywhere else None,
+        )
+
+    def impersonate(self, environ: WSGIEnvironment, user: str | None) -> Identity:
+        """See `Auth.impersonate` and, for None, `Auth.stop_impersonating`."""
+        scheme = self._login_scheme()
+        if not hasattr(scheme, "impersonate") or not hasattr(scheme, "stop_impersonating"):
+            raise RuntimeError("no scheme here lets anybody act as another user: SessionLogin does")
+        before: Identity | None = environ["middleware.identity"]
+        identity: Identity = scheme.stop_impersonating(environ) if user is None else scheme.impersonate(environ, user)
+        self._identify(environ, identity)
+        if user is not None:
+            tell(environ, "impersonation.start", user=user, scheme=scheme.name, actor=identity.actor)
+        elif before is not None:
+            tell(environ, "impersonation.end", user=before.user, scheme=scheme.name, actor=before.actor)
+        return identity
 
     def form_token(self, environ: WSGIEnvironment) -> str:
         """See `Auth.form_token`."""
-        return self._login_scheme().form_token(environ)
+        token: str = self._login_scheme().form_token(environ)
+        return token
+
+    def require(self, environ: WSGIEnvironment, rule: Rule) -> Response | None:
+        """See `Auth.require`."""
+        gate = Gate(rule, self.schemes)
+        identity: Identity | None = environ["middleware.identity"]
+        if identity is None:
+            return self._answers.ask_to_sign_in(environ, gate)
+        lack = gate.lack(identity, environ, self._clock())
+        return None if lack is None else self._answers.turn_away(environ, gate, identity, lack)
 
     def refuse(
         self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
     ) -> Response:
         """A refusal as this layer draws it, for the pages of its schemes. `reason` is one of docs/auth.md."""
-        from middleware.auth.pages import refusal
+        return self._answers.refuse(environ, status, reason, headers)
 
-        return refusal(environ, status, reason, headers, self._page)
+    def tell(self, environ: WSGIEnvironment, name: str, user: str | None, details: Mapping[str, object]) -> None:
+        """See `telling.tell`."""
+        note_for_the_access_log(environ, name, details.get("reason"))
+        facts = {**request_facts(environ), "rule": repr(self._decide(environ, environ["REQUEST_METHOD"]).rule)}
+        subject = None if user is None else cut(user)
+        client = environ.get("REMOTE_ADDR") or None
+        emit(self._listener, Event("auth", name, self._clock(), subject, client, {**facts, **details}))
+
+    def _admit(self, environ: WSGIEnvironment, gate: Gate) -> Identity | Response | None:
+        """Who comes through this gate, or the answer for who does not."""
+        try:
+            found = gate.authenticate(environ)
+        except Unavailable as error:
+            return self._answers.refuse_for_now(environ, error)
+        except Throttled as error:
+            return self._answers.slow_down(environ, error)
+        if isinstance(found, Refused):
+            if found.reason != Refused.WRONG:  # the attempt has told it
+                tell(environ, "refused", user=found.user, scheme=gate.who_refused(found).name, reason=found.reason)
+            if not gate.rule.ignore_bad:
+                return self._answers.refuse_credentials(environ, gate, found)
+            found = None
+        if found is None:
+            is_free = gate.rule.kind == "optional" or (gate.rule.preflight and _is_preflight(environ))
+            return None if is_free else self._answers.ask_to_sign_in(environ, gate)
+        lack = gate.lack(found, environ, self._clock()) if gate.is_choosy else None
+        return found if lack is None else self._answers.turn_away(environ, gate, found, lack)
+
+    def _gate(self, rule: Rule) -> Gate:
+        if rule.kind == "allow":
+            return Gate(rule, self.schemes, self._with_cookies(self.app))
+        if rule.kind == "deny":
+            return Gate(rule, self.schemes, self._refuse_everybody)
+        return Gate(rule, self.schemes)
 
     def _decide_anew(self, environ: WSGIEnvironment, asked: tuple[str, str, str]) -> Gate:
         gate = self._decide(environ, environ["REQUEST_METHOD"])
@@ -155,7 +292,7 @@ class AuthMiddleware:
 
     def _decide(self, environ: WSGIEnvironment, method: str) -> Gate:
         """The gate that this request has to pass, if this is its method."""
-        path = request_path(environ)
+        path = request_path(environ, mounted=self.mounted)
         if path is None:
             return self._ambiguous
         return self._pages.get(path) or self._gates[self.rules.rule_for(path, method)]
@@ -167,16 +304,29 @@ class AuthMiddleware:
             try:
                 return page(environ, start_response)
             except Unavailable as error:
-                return self._refuse_for_now(environ, error)(environ, start_response)
+                return self._answers.refuse_for_now(environ, error)(environ, start_response)
+            except Throttled as error:
+                return self._answers.slow_down(environ, error)(environ, start_response)
 
-        return serve
+        return self._with_cookies(serve)
+
+    def _with_cookies(self, app: WSGIApplication) -> WSGIApplication:
+        """`app`, and the cookies of the schemes with its answers; `app` itself where no scheme has any."""
+        if not self._sets_cookies:
+            return app
+
+        def passing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            cookies: PendingCookies = environ[COOKIES_KEY]
+            return forward(app, environ, start_response, lambda response: _send(cookies, response))
+
+        return passing
 
     def _refuse_ambiguous(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self.refuse(environ, "400 Bad Request", "ambiguous request")(environ, start_response)
+        return self._answers.refuse_ambiguous(environ)(environ, start_response)
 
-    def _refuse_for_now(self, environ: WSGIEnvironment, error: Unavailable) -> Response:
-        headers = [("Retry-After", str(error.retry_after))]
-        return self.refuse(environ, "503 Service Unavailable", "unavailable", headers)
+    def _refuse_everybody(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        tell(environ, "forbidden", reason="deny")
+        return self._answers.refuse(environ, "403 Forbidden", "not allowed")(environ, start_response)
 
     def _login_scheme(self) -> LoginScheme:
         if self._login is None:
@@ -187,69 +337,22 @@ class AuthMiddleware:
         environ["middleware.identity"] = identity
         user = identity.user
         environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
-        environ["AUTH_TYPE"] = self._auth_types.get(identity.scheme, identity.scheme)
+        auth_type = self._auth_types.get(identity.scheme, identity.scheme)
+        if auth_type:  # else the scheme has set it
+            environ["AUTH_TYPE"] = auth_type
 
-    def _refuse_credentials(self, environ: WSGIEnvironment, gate: Gate, refused: Refused) -> Response:
-        """Bad credentials are never led to the login page: a browser would go on sending them."""
-        if refused.status == 400:
-            return self.refuse(environ, "400 Bad Request", "malformed credentials", [gate.vary])
-        headers = [*gate.challenges(environ), gate.vary]
-        return self.refuse(environ, "401 Unauthorized", "credentials refused", headers)
 
-    def _ask_to_sign_in(self, environ: WSGIEnvironment, gate: Gate) -> Response:
-        if gate.login is not None and is_navigation(environ):
-            from middleware.auth.pages import redirect
-
-            return redirect("302 Found", gate.login.login_url(environ), [gate.vary])
-        reason = "login required" if environ["REQUEST_METHOD"] in ("GET", "HEAD") else "nothing was taken"
-        headers = [*gate.challenges(environ), gate.vary]
-        return self.refuse(environ, "401 Unauthorized", reason, headers)
-
-    def _complete(self, environ: WSGIEnvironment, gate: Gate, response: Response) -> None:
-        """Challenges for a 401 of the application that has none."""
-        if response.get("WWW-Authenticate") is not None:
-            return
-        if gate.login is not None and is_navigation(environ):
-            page = self._ask_to_sign_in(environ, gate)
-            cookies = [line for line in response.headers if line[0].lower() == "set-cookie"]
-            response.status, response.headers, response.body = page.status, [*page.headers, *cookies], page.body
-            return
-        response.headers.extend(gate.challenges(environ))
+def _send(cookies: PendingCookies, response: Response) -> None:
+    cookies.sent = True
+    if cookies:
+        response.headers.extend(("Set-Cookie", line) for line in cookies.values())
         keep_out_of_caches(response)
 
 
-def _check_schemes(schemes: Sequence[Scheme]) -> None:
-    if not schemes:
-        raise ConfigurationError("AuthMiddleware needs a scheme: Basic(users), SessionLogin(users), or a list of them")
-    for scheme in schemes:
-        missing = [
-            name for name in ("name", "auth_type", "reads", "authenticate", "challenge") if not hasattr(scheme, name)
-        ]
-        if missing or isinstance(scheme, type):
-            raise ConfigurationError(
-                f"{type(scheme).__name__} is no scheme: schemes= takes Basic(users), SessionLogin(users), ..."
-            )
-        if isinstance(scheme.reads, str):
-            raise ConfigurationError(f"reads of {type(scheme).__name__} is a tuple of fields: ({scheme.reads!r},)")
-    names = [scheme.name for scheme in schemes]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"two schemes are called {name!r}: rules could not tell them apart")
-    if sum(map(keeps_logins, schemes)) > 1:
-        raise ConfigurationError("only one scheme can keep logins")
-
-
-def _refuse_session_inside(app: WSGIApplication) -> None:
-    """A login kept in a session needs the session before it, so the session layer stands outside."""
-    from middleware.sessions.middleware import SessionMiddleware
-
-    layer: object = app
-    for _ in range(100):
-        if isinstance(layer, SessionMiddleware):
-            raise ConfigurationError(
-                "SessionMiddleware stands inside AuthMiddleware, whose SessionLogin needs it outside: move the line "
-                "app = SessionMiddleware(app, ...) below the line app = AuthMiddleware(app, ...)"
-            )
-        layer = getattr(layer, "app", None)
-        if layer is None:
-            return
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    """What browsers ask before a request to another origin (Fetch, section 3.3.2)."""
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )

@@ -28,6 +28,8 @@ _SENTENCES = {
     "nothing was taken": "Please sign in first. What you sent was not taken: sign in, then send it again.",
     "credentials refused": "The name or the password is not right.",
     "malformed credentials": "The credentials of this request cannot be read.",
+    "sign in again": "You signed in too long ago for this page. Please sign in again.",
+    "too many attempts": "Too many attempts to sign in failed. Please wait a moment before the next one.",
     "not allowed": "You are signed in, but this page is not for you.",
     "ambiguous request": "This request can be read in several ways, so it gets no answer.",
     "bad request": "This request cannot be read.",

@@ -17,13 +17,14 @@ MOST_READINGS = 256
 MOST_CHARACTERS = 40_000  # of all readings together, which keeps a long path from costing more than a few milliseconds
 
 
-def request_path(environ: WSGIEnvironment) -> str | None:
+def request_path(environ: WSGIEnvironment, *, mounted: bool = False) -> str | None:
     """SCRIPT_NAME and PATH_INFO as text, `/` where both are empty; None where this is no path.
 
-    Bytes that are not UTF-8 come as lone surrogates. No path: one that does not begin with a slash, or holds what
-    WSGI's native strings cannot (PEP 3333).
+    `mounted`: PATH_INFO alone, for rules that do not know where the application is mounted. Bytes that are not UTF-8
+    come as lone surrogates. No path: one that does not begin with a slash, or holds what WSGI's native strings cannot
+    (PEP 3333).
     """
-    script_name: str = environ.get("SCRIPT_NAME", "")
+    script_name: str = "" if mounted else environ.get("SCRIPT_NAME", "")
     path_info: str = environ.get("PATH_INFO", "")
     if (path_info and path_info[0] != "/") or (script_name and script_name[0] != "/"):
         return None

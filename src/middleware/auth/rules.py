@@ -1,69 +1,98 @@
-"""Who may come where: rules over paths and methods. Values in, values out.
+"""Who may come where: one rule as a value, and the functions that make it.
 
-The first rule that matches decides, and what no rule matches is denied. Nothing but the path and the method of a
-request takes part: no query, no header field. (Fields that frameworks read as another method only make it stricter.)
+Nothing but the path and the method of a request decides which rule holds: no query, no header field. (Fields that
+frameworks read as another method only make it stricter.)
 """
 
 from __future__ import annotations
 
-from middleware.auth.paths import is_plain, readings
+from middleware.auth.paths import readings
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.auth.identity import Identity
+
+    Check = Callable[[Identity, WSGIEnvironment], object]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+_SHOWN = ("methods", "roles", "users", "scopes", "schemes", "fresh", "check", "shared", "ignore_bad", "preflight")
+_ARGUMENT_OF = {"roles": "role", "users": "user", "scopes": "scope"}
+
 
 class Rule:
-    """What holds for some paths. Made by `allow`, `optional` and `require`, never changed."""
+    """What holds for some paths. Made by `allow`, `optional`, `require` and `deny`, never changed."""
 
-    __slots__ = ("kind", "methods", "paths", "roles", "schemes", "users")
+    __slots__ = ("kind", "paths", *_SHOWN)
 
-    kind: str  # "allow", "optional", "require"; "deny" and "ambiguous" for what no rule decides
+    kind: str  # "allow", "optional", "require", "deny"; "unmatched" and "ambiguous" for what no rule decides
     paths: tuple[str, ...]
     methods: frozenset[str] | None  # None: all
     roles: frozenset[str] | None  # one of these is needed; None: none
     users: frozenset[str] | None  # None: whoever is identified
+    scopes: frozenset[str] | None  # all of these are needed; None: none
     schemes: tuple[str, ...] | None  # only these are asked; None: all
+    fresh: float | None  # seconds since the last active proof; None: however long ago
+    check: Check | None
+    shared: bool  # the application may make its answers public
+    ignore_bad: bool  # bad credentials are no credentials
+    preflight: bool  # a CORS preflight passes without credentials
 
     def __init__(
         self,
         kind: str,
         paths: tuple[str, ...] = (),
+        *,
         methods: Iterable[str] | None = None,
         roles: frozenset[str] | None = None,
         users: frozenset[str] | None = None,
+        scopes: frozenset[str] | None = None,
         schemes: tuple[str, ...] | None = None,
+        fresh: float | None = None,
+        check: Check | None = None,
+        shared: bool = False,
+        ignore_bad: bool = False,
+        preflight: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "kind", kind)
         put(self, "paths", tuple(_pattern(kind, path) for path in paths))
-        put(self, "methods", None if methods is None else _methods(kind, methods))
+        put(self, "methods", None if methods is None else checked_methods(kind, methods))
         put(self, "roles", roles)
         put(self, "users", users)
+        put(self, "scopes", scopes)
         put(self, "schemes", schemes)
+        put(self, "fresh", fresh)
+        put(self, "check", check)
+        put(self, "shared", shared)
+        put(self, "ignore_bad", ignore_bad)
+        put(self, "preflight", preflight)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a rule does not change: make another one ({name})")
 
     def __repr__(self) -> str:
         named = [repr(path) for path in self.paths]
-        for name in ("methods", "roles", "users", "schemes"):
+        for name in _SHOWN:
             value = getattr(self, name)
-            if value is not None:
-                named.append(f"{name.removesuffix('s') if name in ('roles', 'users') else name}={sorted(value)}")
+            if value is None or value is False:
+                continue
+            shown = sorted(value) if isinstance(value, frozenset) else value
+            named.append(f"{_ARGUMENT_OF.get(name, name)}={_text(shown)}")
         return f"{self.kind}({', '.join(named)})"
 
-    def admits(self, user: str, roles: frozenset[str]) -> bool:
-        """Whether an identified user is enough for this rule."""
-        if self.kind == "deny":
-            return False
-        return (self.roles is None or not self.roles.isdisjoint(roles)) and (self.users is None or user in self.users)
+    @property
+    def is_choosy(self) -> bool:
+        """Whether it may turn away somebody who is identified."""
+        wanted = (self.roles, self.users, self.scopes, self.fresh, self.check)
+        return self.kind not in ("optional", "require") or any(one is not None for one in wanted)
 
 
-DENIED = Rule("deny")  # no rule matches
+DENIED = Rule("unmatched")  # no rule matches
 AMBIGUOUS = Rule("ambiguous")  # the path, or the method, falls under several rules
 
 
@@ -74,16 +103,29 @@ def allow(*paths: str, methods: Iterable[str] | None = None) -> Rule:
     `/x` and `/x/` only. There are no wildcards. `methods` is a list of upper-case methods; without it the rule holds
     for GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS. GET covers HEAD. Raises ConfigurationError.
     """
-    return Rule("allow", paths, methods)
+    return Rule("allow", paths, methods=methods)
 
 
-def optional(*paths: str, methods: Iterable[str] | None = None, schemes: Iterable[str] | None = None) -> Rule:
+def optional(
+    *paths: str,
+    methods: Iterable[str] | None = None,
+    schemes: Iterable[str] | None = None,
+    ignore_bad: bool = False,
+    shared: bool = False,
+) -> Rule:
     """Let everybody in, and identify whoever presents credentials. Bad credentials are refused all the same.
 
-    Paths and methods as for `allow`. `schemes` names the schemes to ask, `["basic"]`; all by default. Raises
-    ConfigurationError.
+    Paths and methods as for `allow`. `schemes` names the schemes to ask, `["basic"]`; all by default. `ignore_bad`:
+    treat bad credentials as none. `shared`: as for `require`. Raises ConfigurationError.
     """
-    return Rule("optional", paths, methods, schemes=_names(schemes))
+    return Rule(
+        "optional",
+        paths,
+        methods=methods,
+        schemes=_names(schemes),
+        ignore_bad=_switch("ignore_bad", ignore_bad),
+        shared=_switch("shared", shared),
+    )
 
 
 def require(
@@ -91,76 +133,67 @@ def require(
     methods: Iterable[str] | None = None,
     role: str | Iterable[str] | None = None,
     user: str | Iterable[str] | None = None,
+    scope: str | Iterable[str] | None = None,
     schemes: Iterable[str] | None = None,
+    fresh: float | None = None,
+    check: Check | None = None,
+    shared: bool = False,
+    preflight: bool = False,
 ) -> Rule:
-    """Let in who is identified and, where they are given, has one of the roles and is one of the users.
+    """Let in who is identified and, where they are given, passes each of these tests.
+
+    `role`: has one of these roles. `user`: is one of these users. `scope`: has all of these scopes. `fresh`: has proved
+    who this is within so many seconds. `check(identity, environ)`: gives something true.
 
     Paths as for `allow`; without `methods` the rule holds for every method. `schemes` names the schemes that count
-    here, `["basic"]`; all by default. Raises ConfigurationError.
+    here, `["basic"]`; all by default. `shared`: answers that the application makes public stay public, though they are
+    for somebody who is identified. `preflight`: a CORS preflight (OPTIONS with Origin and
+    Access-Control-Request-Method) passes without credentials, for browsers send none with it. Raises
+    ConfigurationError.
     """
-    return Rule("require", paths, methods, _some("role", role), _some("user", user), _names(schemes))
+    if fresh is not None and (isinstance(fresh, bool) or not isinstance(fresh, (int, float)) or not fresh > 0):
+        raise ConfigurationError(f"require(): fresh= is a number of seconds above 0, not {fresh!r}")
+    if check is not None and not callable(check):
+        raise ConfigurationError(f"require(): check= is a function of an identity and environ, not {check!r}")
+    return Rule(
+        "require",
+        paths,
+        methods=methods,
+        roles=_some("role", role),
+        users=_some("user", user),
+        scopes=_scopes(scope),
+        schemes=_names(schemes),
+        fresh=fresh,
+        check=check,
+        shared=_switch("shared", shared),
+        preflight=_switch("preflight", preflight),
+    )
 
 
-class Rules:
-    """Rules in their order, checked and made ready.
+def deny(*paths: str, methods: Iterable[str] | None = None) -> Rule:
+    """Let nobody in: the answer is 403, and nobody is asked who they are.
 
-    `extra_methods` are further methods that `allow` and `optional` may match. Raises ConfigurationError for a path that
-    earlier rules have decided already, and for methods that nobody knows.
+    Paths as for `allow`; without `methods` the rule holds for every method. Raises ConfigurationError.
     """
-
-    __slots__ = ("_known", "_rules", "_table", "by_method")
-
-    by_method: bool  # whether the method of a request may decide
-
-    def __init__(self, rules: Sequence[Rule], extra_methods: Iterable[str] = ()) -> None:
-        for rule in rules:
-            if not isinstance(rule, Rule):
-                raise ConfigurationError(f"rules= takes what allow(), optional() and require() make, not {rule!r}")
-        self._known = METHODS | (_methods("extra_methods", extra_methods) if extra_methods else frozenset())
-        for rule in rules:
-            unknown = (rule.methods or frozenset()) - self._known
-            if unknown:
-                raise ConfigurationError(f"{rule!r}: {min(unknown)} is no known method: name it in extra_methods=")
-        _refuse_covered(rules, self._known)
-        self._rules = tuple(rules)
-        self._table = [(rule, *self._compiled(rule)) for rule in rules]
-        self.by_method = any(methods is not None for _, _, _, methods in self._table)
-
-    def __iter__(self) -> Iterator[Rule]:
-        return iter(self._rules)
-
-    def _compiled(self, rule: Rule) -> tuple[tuple[str, ...], frozenset[str], frozenset[str] | None]:
-        prefixes = tuple(path.removesuffix("/") + "/" for path in rule.paths if path[0] == "/")
-        exact = frozenset(path[1:].removesuffix("/") + "/" for path in rule.paths if path[0] == "=")
-        methods = self._known if rule.methods is None and rule.kind != "require" else rule.methods
-        return prefixes, exact, methods
-
-    def rule_for(self, path: str, method: str) -> Rule:
-        """The rule that decides, DENIED where none matches, AMBIGUOUS where the path can be read in several ways.
-
-        AMBIGUOUS is also what no method can be.
-        """
-        if not is_method(method):
-            return AMBIGUOUS
-        if is_plain(path):
-            return self._first(path, method)
-        found = readings(path)
-        if found is None:
-            return AMBIGUOUS
-        rules = {self._first(reading, method) for reading in found}
-        return rules.pop() if len(rules) == 1 else AMBIGUOUS
-
-    def _first(self, path: str, method: str) -> Rule:
-        closed = path if path[-1] == "/" else path + "/"
-        for rule, prefixes, exact, methods in self._table:
-            if (methods is None or method in methods) and (closed.startswith(prefixes) or closed in exact):
-                return rule
-        return DENIED
+    return Rule("deny", paths, methods=methods)
 
 
 def is_method(method: str) -> bool:
     """Whether this can be a method at all: not empty, no space, no control character."""
     return method in METHODS or (method.isascii() and method.isprintable() and " " not in method and method != "")
+
+
+def checked_methods(kind: str, methods: Iterable[str]) -> frozenset[str]:
+    """Methods as rules have them, HEAD beside GET. Raises ConfigurationError for what is none."""
+    if isinstance(methods, str):
+        raise ConfigurationError(f"{kind}: methods are a list, [{methods!r}]")
+    given = frozenset(methods)
+    for method in given:
+        if not isinstance(method, str) or not is_method(method) or method != method.upper():
+            raise ConfigurationError(f"{kind}: {method!r} is no method: methods are written in capitals")
+    if not given and kind != "extra_methods":
+        raise ConfigurationError(f"{kind}: an empty list of methods matches nothing")
+    return given | {"HEAD"} if "GET" in given else given
 
 
 def _pattern(kind: str, path: str) -> str:
@@ -176,24 +209,21 @@ def _pattern(kind: str, path: str) -> str:
     return "=" + closed if path[0] == "=" else closed
 
 
-def _methods(kind: str, methods: Iterable[str]) -> frozenset[str]:
-    if isinstance(methods, str):
-        raise ConfigurationError(f"{kind}: methods are a list, [{methods!r}]")
-    given = frozenset(methods)
-    for method in given:
-        if not isinstance(method, str) or not is_method(method) or method != method.upper():
-            raise ConfigurationError(f"{kind}: {method!r} is no method: methods are written in capitals")
-    if not given and kind != "extra_methods":
-        raise ConfigurationError(f"{kind}: an empty list of methods matches nothing")
-    return given | {"HEAD"} if "GET" in given else given
-
-
 def _some(name: str, value: str | Iterable[str] | None) -> frozenset[str] | None:
     if value is None:
         return None
     given = frozenset({value} if isinstance(value, str) else value)
     if not given or not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"require(): {name}= takes a name or a list of names, not {value!r}")
+    return given
+
+
+def _scopes(value: str | Iterable[str] | None) -> frozenset[str] | None:
+    """RFC 6749, section 3.3: visible ASCII without quotes and backslashes; a text may hold several."""
+    given = _some("scope", value.split(" ") if isinstance(value, str) else value)
+    for one in given or ():
+        if not (one.isascii() and one.isprintable()) or any(character in one for character in ' "\\'):
+            raise ConfigurationError(f"require(): {one!r} is no scope")
     return given
 
 
@@ -208,25 +238,13 @@ def _names(schemes: Iterable[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _refuse_covered(rules: Sequence[Rule], known: frozenset[str]) -> None:
-    """A path that earlier rules decide for every known method never reaches its own rule: most likely a mistake."""
-    for index, rule in enumerate(rules):
-        if not rule.paths:
-            raise ConfigurationError(f'{rule.kind}() needs a path: {rule.kind}("/") is for all of them')
-        for path in rule.paths:
-            left = set(known if rule.methods is None else rule.methods)
-            for earlier in rules[:index]:
-                if any(_covers(pattern, path) for pattern in earlier.paths):
-                    left -= known if earlier.methods is None else earlier.methods
-                    if not left:
-                        raise ConfigurationError(
-                            f"{path!r} in {rule!r} is decided by {earlier!r} above it, for the first rule that matches "
-                            "wins: move the narrower rule up, or leave it out"
-                        )
+def _switch(name: str, value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}= is True or False, not {value!r}")
+    return value
 
 
-def _covers(pattern: str, path: str) -> bool:
-    """Whether `pattern` matches all that `path`, itself a pattern, matches."""
-    if pattern[0] == "=":
-        return pattern == path
-    return (path.removeprefix("=").removesuffix("/") + "/").startswith(pattern.removesuffix("/") + "/")
+def _text(value: object) -> str:
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return repr([*value] if isinstance(value, tuple) else value)

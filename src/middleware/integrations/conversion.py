@@ -37,6 +37,7 @@ GROUPS = {
 
 # Names that layers give to types, for type checkers only.
 ALIASES = {
+    "Check": "Callable[[Identity, WSGIEnvironment], object]",
     "Format": "Callable[[AccessRecord], str]",
     "Page": "Callable[[WSGIEnvironment, str, str], str]",
     "SameSite": 'Literal["Strict", "Lax", "None"]',
@@ -47,7 +48,7 @@ ALIASES = {
 CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
-DURATIONS = {"flight_timeout", "grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
+DURATIONS = {"flight_timeout", "fresh", "grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
 SIZES = {"max_body", "max_bytes", "max_object"}
 COUNTS = {"chunks", "max_sessions", "max_waiters"}
 SHARES = {"heuristic"}

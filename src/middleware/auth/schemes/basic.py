@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.schemes.base import Freshness
     from middleware.auth.users import Users
     from middleware.auth.verification import Verifier
 
@@ -39,6 +40,7 @@ class Basic:
     name = "basic"
     auth_type = "Basic"
     reads = ("Authorization",)
+    freshness: Freshness = "always"
 
     def __init__(self, users: Users, *, realm: str = "Login", clock: Callable[[], float] = time.time) -> None:
         check_users(users)
@@ -46,7 +48,7 @@ class Basic:
             raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
         self._users = users
         self._clock = clock
-        self._challenge = f'Basic realm={quoted(realm)}, charset="UTF-8"'
+        self._challenges = (f'Basic realm={quoted(realm)}, charset="UTF-8"',)
 
     @cached_property
     def _verifier(self) -> Verifier:
@@ -73,14 +75,21 @@ class Basic:
         user, password = found
         account = verifier.check(user, password)
         if account is None:
-            return Refused("wrong")
-        identity = Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=self._clock())
+            return Refused("wrong password", user=user)
+        identity = Identity(
+            user,
+            self.name,
+            name=account.name,
+            roles=account.roles,
+            authenticated_at=self._clock(),
+            factors=("pwd",),
+        )
         verifier.remember(field, account, identity)
         return identity
 
-    def challenge(self, environ: WSGIEnvironment, /) -> str:  # noqa: ARG002 - the same for everybody
-        """The value of WWW-Authenticate."""
-        return self._challenge
+    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
+        """The one challenge, the same for everybody."""
+        return self._challenges
 
 
 def credentials(field: str) -> tuple[str, str] | Refused | None:

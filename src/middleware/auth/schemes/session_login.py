@@ -16,6 +16,7 @@ from middleware.auth.paths import readings
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, LayerMissing, TooManySessions
 from middleware.headers import quoted
+from middleware.sessions.middleware import SessionMiddleware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from middleware.auth.forms import Form
     from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.pages import Page
+    from middleware.auth.schemes.base import Refused
     from middleware.auth.users import Account, Users
     from middleware.auth.verification import Verifier
     from middleware.sessions import Session
@@ -106,9 +108,23 @@ class SessionLogin:
         at, _, _, user = login
         return Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=at)
 
-    def challenge(self, environ: WSGIEnvironment, /) -> str:  # noqa: ARG002 - the same for everybody
+    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
         """For programs: where a person signs in. No browser asks for a password when it sees this."""
-        return self._challenge
+        return (self._challenge,)
+
+    def check_layer(self, layer: AuthMiddleware, /) -> None:
+        """A login kept in a session needs the session before it, so the session layer stands outside.
+
+        Raises ConfigurationError where it stands inside.
+        """
+        inner: object = layer.app
+        for _ in range(100):
+            if isinstance(inner, SessionMiddleware):
+                raise ConfigurationError(
+                    "SessionMiddleware stands inside AuthMiddleware, whose SessionLogin needs it outside: move the "
+                    "line app = SessionMiddleware(app, ...) below the line app = AuthMiddleware(app, ...)"
+                )
+            inner = getattr(inner, "app", None)
 
     def login_url(self, environ: WSGIEnvironment, /) -> str:
         """The login page, with the way back to this request."""
@@ -119,7 +135,15 @@ class SessionLogin:
 
         return f"{self._login_path}?next={quote(wanted, safe='/')}"
 
-    def remember(self, environ: WSGIEnvironment, user: str, /) -> Identity:
+    def remember(
+        self,
+        environ: WSGIEnvironment,
+        user: str,
+        /,
+        *,
+        persistent: bool = False,  # noqa: ARG002
+        factors: Iterable[str] = ("pwd",),  # noqa: ARG002
+    ) -> Identity:
         """Begin a login, under a new session id. What another user's session held is dropped.
 
         Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions.
@@ -138,7 +162,7 @@ class SessionLogin:
         session[_LOGIN] = f"{now!r} {key} {self._verifier.proof(key, account.hash)} {user}"
         return Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=now)
 
-    def forget(self, environ: WSGIEnvironment, /) -> None:
+    def forget(self, environ: WSGIEnvironment, /, *, everywhere: bool = False) -> None:  # noqa: ARG002
         """End the login, and the session that held it."""
         _session(environ).logout()
 

@@ -1,0 +1,136 @@
+"""Events: stable names, one line each, nothing secret in them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from asking import Browser, ask
+from auth_helpers import basic, stored, who
+
+from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, get_auth, optional, require
+from middleware.auth.telling import EVENTS
+from middleware.sessions import SessionMiddleware
+from middleware.stores.memory import MemoryStore
+from middleware.testing import FakeClock
+
+USERS = {"ann": Account(stored("apple"), roles=["admin"]), "bob": stored("banana")}
+ROOM = Path(__file__).parents[2] / "src" / "middleware" / "auth"
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+
+
+def layer(app=who, rules=None, **options):
+    told = []
+    made = AuthMiddleware(
+        app,
+        Basic(USERS, clock=FakeClock(1000)),
+        rules=rules or [require("/admin", role="admin"), optional("/")],
+        on_event=told.append,
+        clock=FakeClock(1000),
+        **options,
+    )
+    return made, told
+
+
+def test_every_name_that_is_told_is_one_of_the_list():
+    told = {
+        node.args[1].value
+        for path in ROOM.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tell" and len(node.args) > 1
+        if isinstance(node.args[1], ast.Constant)
+    }
+    assert len(told) > 5
+    assert told <= set(EVENTS)
+
+
+def test_who_is_turned_away_by_a_rule_is_told_with_the_rule_and_the_request():
+    app, told = layer()
+    ask(app, "/admin", headers=basic("bob", "banana"), **{"middleware.request_id": "r-1"})
+    event = told[-1]
+    assert (event.layer, event.name, event.subject, event.client) == ("auth", "forbidden", "bob", "127.0.0.1")
+    assert event.time == 1000
+    assert event.details["reason"] == "role"
+    assert event.details["rule"] == "require('/admin', role=['admin'])"
+    assert (event.details["method"], event.details["path"]) == ("GET", "/admin")
+    assert event.details["request_id"] == "r-1"
+
+
+def test_a_doubtful_path_is_told():
+    app, told = layer()
+    ask(app, "/x/..//admin")
+    assert [event.name for event in told] == ["path.ambiguous"]
+
+
+def test_a_request_that_passes_tells_nothing():
+    app, told = layer()
+    ask(app, "/")
+    ask(app, "/", headers=basic())
+    told.clear()
+    ask(app, "/", headers=basic())
+    assert told == []
+
+
+def test_what_a_client_sent_is_cut():
+    app, told = layer()
+    ask(app, PATH_INFO="//" + "a" * 10_000 + "/../admin")
+    assert len(told[-1].details["path"]) == 256
+
+
+def test_without_a_listener_an_event_is_one_line_of_the_log(caplog):
+    app = AuthMiddleware(who, Basic(USERS))
+    ask(app, "/a\r\nb//c", headers=basic("eve\r\nroot", "x"))
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines
+    assert all("\n" not in line and "\r" not in line for line in lines)
+    assert all(line.startswith("auth.") for line in lines)
+
+
+def test_an_event_is_a_note_for_the_line_of_the_request():
+    app, _ = layer()
+    notes = {}
+    ask(app, "/admin", headers=basic("bob", "banana"), **{"middleware.notes": notes})
+    assert notes["auth"] == "forbidden role"
+
+
+def test_a_listener_that_fails_changes_no_answer():
+    def fail(event):
+        raise RuntimeError("no disk")
+
+    app = AuthMiddleware(who, Basic(USERS), rules=[require("/", role="admin")], on_event=fail)
+    assert ask(app, headers=basic("bob", "banana")).code == 403
+
+
+def test_public_answers_that_were_made_private_are_told():
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "public")])
+        return [b""]
+
+    made, told = layer(app)
+    ask(made, headers=basic())
+    assert told[-1].name == "cache.public_removed"
+
+
+def test_logins_and_logouts_of_the_application_are_told():
+    def app(environ, start_response):
+        auth = get_auth(environ)
+        if environ["PATH_INFO"] == "/in":
+            auth.login("ann")
+        else:
+            auth.logout(everywhere=True)
+        start_response("200 OK", [])
+        return [b""]
+
+    told = []
+    inner = AuthMiddleware(app, SessionLogin(USERS), rules=[optional("/")], on_event=told.append)
+    browser = Browser(SessionMiddleware(inner, store=MemoryStore()))
+    browser.get("/in")
+    browser.get("/out")
+    assert [(event.name, event.subject) for event in told] == [("login.success", "ann"), ("logout", "ann")]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_page_lists_the_event(name):
+    page = Path(__file__).parents[2] / "docs" / "auth.md"
+    assert f"`{name}`" in page.read_text(encoding="utf-8")
