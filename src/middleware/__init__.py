@@ -41,6 +41,7 @@ __all__ = [
     "allow",
     "check_csrf",
     "csrf_input",
+    "deny",
     "forward",
     "get_auth",
     "get_cache",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         Identity,
         SessionLogin,
         allow,
+        deny,
         get_auth,
         get_identity,
         hash_password,
@@ -83,7 +85,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "auth": (
-        "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "get_auth",
+        "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "deny", "get_auth",
         "get_identity", "hash_password", "optional", "require",
     ),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),

@@ -47,6 +47,7 @@ from middleware import (
     allow,
     check_csrf,
     csrf_input,
+    deny,
     forward,
     get_auth,
     get_cache,
@@ -172,7 +173,12 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = AuthMiddleware(
         app,
         [SessionLogin(users), Basic(users_of_ours, realm="App"), Basic(hashes)],
-        rules=[allow("/static", "=/healthz"), require("/admin", role="admin", methods=["GET"]), optional("/")],
+        rules=[
+            allow("/static", "=/healthz"),
+            deny("/old"),
+            require("/admin", role="admin", methods=["GET"]),
+            optional("/"),
+        ],
         page=page,
     )
     app = AuthMiddleware(app, Basic(hashes))

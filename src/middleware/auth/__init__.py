@@ -5,8 +5,8 @@ from middleware.auth.identity import Identity, get_identity
 from middleware.auth.middleware import AuthMiddleware
 from middleware.auth.next_url import safe_next
 from middleware.auth.passwords import hash_password
-from middleware.auth.rules import Rule, allow, optional, require
-from middleware.auth.schemes.base import Refused, Unavailable
+from middleware.auth.rules import Rule, allow, deny, optional, require
+from middleware.auth.schemes.base import Refused, Throttled, Unavailable
 from middleware.auth.schemes.basic import Basic
 from middleware.auth.schemes.session_login import SessionLogin
 from middleware.auth.users import Account, Htpasswd
@@ -21,8 +21,10 @@ __all__ = [
     "Refused",
     "Rule",
     "SessionLogin",
+    "Throttled",
     "Unavailable",
     "allow",
+    "deny",
     "get_auth",
     "get_identity",
     "hash_password",
