@@ -17,7 +17,10 @@ from middleware.auth.schemes.base import (
     Refused,
     Throttled,
     Unavailable,
+    checks_layer,
+    impersonates,
     keeps_logins,
+    receives,
     sets_cookies,
 )
 from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
@@ -92,7 +95,7 @@ class AuthMiddleware:
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
         self._login = next((scheme for scheme in asked if keeps_logins(scheme)), None)
-        self._receivers = [scheme.receive for scheme in asked if hasattr(scheme, "receive")]
+        self._receivers = [scheme.receive for scheme in asked if receives(scheme)]
         self._scrubbed = ("REMOTE_USER", "AUTH_TYPE", *environ_keys(scrub))
         self._as_wsgi = remote_user_encoding == "wsgi"
         self._clock = clock
@@ -106,7 +109,7 @@ class AuthMiddleware:
         self._pages = {path: Gate(allow(path), (), self._serving(served)) for path, served in pages.items()}
         self._decided: dict[tuple[str, str, str], Gate] = {}  # what was asked for lately
         for scheme in asked:
-            if hasattr(scheme, "check_layer"):
+            if checks_layer(scheme):
                 scheme.check_layer(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -208,10 +211,10 @@ class AuthMiddleware:
     def impersonate(self, environ: WSGIEnvironment, user: str | None) -> Identity:
         """See `Auth.impersonate` and, for None, `Auth.stop_impersonating`."""
         scheme = self._login_scheme()
-        if not hasattr(scheme, "impersonate") or not hasattr(scheme, "stop_impersonating"):
+        if not impersonates(scheme):
             raise RuntimeError("no scheme here lets anybody act as another user: SessionLogin does")
         before: Identity | None = environ["middleware.identity"]
-        identity: Identity = scheme.stop_impersonating(environ) if user is None else scheme.impersonate(environ, user)
+        identity = scheme.stop_impersonating(environ) if user is None else scheme.impersonate(environ, user)
         self._identify(environ, identity)
         if user is not None:
             tell(environ, "impersonation.start", user=user, scheme=scheme.name, actor=identity.actor)

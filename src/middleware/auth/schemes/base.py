@@ -74,7 +74,11 @@ if TYPE_CHECKING:
         def form_token(self, environ: WSGIEnvironment, /) -> str: ...
 
     class ImpersonatingScheme(LoginScheme, Protocol):
-        """A scheme by which one user can act as another: `impersonate` begins it, `stop_impersonating` ends it."""
+        """A scheme by which one user can act as another: `impersonate` begins it, `stop_impersonating` ends it.
+
+        `impersonate` raises LookupError for a user who is not in the source or is disabled; both raise RuntimeError
+        where there is nothing to begin or to end.
+        """
 
         def impersonate(self, environ: WSGIEnvironment, user: str, /) -> Identity: ...
         def stop_impersonating(self, environ: WSGIEnvironment, /) -> Identity: ...
@@ -83,6 +87,21 @@ if TYPE_CHECKING:
 def keeps_logins(scheme: Scheme) -> TypeGuard[LoginScheme]:
     """Whether a scheme is a LoginScheme."""
     return hasattr(scheme, "remember") and hasattr(scheme, "forget")
+
+
+def receives(scheme: Scheme) -> TypeGuard[ReceivingScheme]:
+    """Whether a scheme is a ReceivingScheme."""
+    return hasattr(scheme, "receive")
+
+
+def checks_layer(scheme: Scheme) -> TypeGuard[CheckingScheme]:
+    """Whether a scheme is a CheckingScheme."""
+    return hasattr(scheme, "check_layer")
+
+
+def impersonates(scheme: LoginScheme) -> TypeGuard[ImpersonatingScheme]:
+    """Whether a scheme is an ImpersonatingScheme."""
+    return hasattr(scheme, "impersonate") and hasattr(scheme, "stop_impersonating")
 
 
 def freshness_of(scheme: Scheme) -> Freshness:
