@@ -44,7 +44,7 @@ def test_the_version_is_told(run):
 def test_help_names_every_command(run):
     status, out, _ = run("--help")
     assert status == 0
-    assert all(command in out for command in ("secret", "hash", "stores"))
+    assert all(command in out for command in ("secret", "auth", "purge", "stores"))
 
 
 def test_without_a_command_the_help_is_shown_and_the_status_says_wrong_use(run):
@@ -54,7 +54,8 @@ def test_without_a_command_the_help_is_shown_and_the_status_says_wrong_use(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("hash", "hunter2"), ("nonsense",), ("stores",), ("stores", "purge"), ("--wrong",)]
+    "arguments",
+    [("auth", "hash", "hunter2"), ("hash",), ("auth",), ("nonsense",), ("stores",), ("stores", "purge"), ("--wrong",)],
 )
 def test_wrong_use_exits_with_2(run, arguments):
     status, out, err = run(*arguments)
@@ -66,7 +67,7 @@ def test_wrong_use_exits_with_2(run, arguments):
 def test_a_piped_password_is_hashed_and_opens(run):
     from middleware.auth.passwords import verify
 
-    status, out, err = run("hash", stdin="correct horse\n")
+    status, out, err = run("auth", "hash", stdin="correct horse\n")
     assert (status, err) == (0, "")
     assert "correct horse" not in out
     assert verify("correct horse", out.strip())
@@ -74,13 +75,13 @@ def test_a_piped_password_is_hashed_and_opens(run):
 
 
 def test_no_password_is_wrong_use(run):
-    status, out, err = run("hash", stdin="\n")
+    status, out, err = run("auth", "hash", stdin="\n")
     assert (status, out) == (2, "")
     assert "no password" in err
 
 
 def test_a_password_that_could_never_be_used_is_wrong_use(run):
-    status, out, err = run("hash", stdin="x" * 5000)
+    status, out, err = run("auth", "hash", stdin="x" * 5000)
     assert (status, out) == (2, "")
     assert "4096 bytes" in err
 
@@ -89,7 +90,7 @@ def test_two_different_passwords_at_the_terminal_are_refused(run, monkeypatch):
     typed = iter(["one", "other"])
     monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
     monkeypatch.setattr(Piped, "isatty", lambda self: True)
-    status, out, err = run("hash")
+    status, out, err = run("auth", "hash")
     assert (status, out) == (2, "")
     assert "not the same" in err
 

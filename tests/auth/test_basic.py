@@ -288,7 +288,7 @@ def test_a_mapping_to_what_is_no_hash_is_refused(value):
 @pytest.mark.parametrize("scheme", [Basic, SessionLogin])
 @pytest.mark.parametrize("value", ["apple", "$apr1$salt$hash", "$2b$05$cut", Account("apple")])
 def test_a_mapping_to_what_can_be_nobodys_password_is_refused_with_the_way_to_make_one(scheme, value):
-    with pytest.raises(ConfigurationError, match=r"'ann' is no scrypt or bcrypt hash.*python -m middleware hash"):
+    with pytest.raises(ConfigurationError, match=r"'ann' is no scrypt or bcrypt hash.*python -m middleware auth hash"):
         scheme({"ann": value})
 
 

@@ -129,7 +129,7 @@ def check_users(users: Users) -> None:
         account = account_of(found)
         if account is not None and account.hash and cost_of(account.hash) is None:
             raise ConfigurationError(
-                f"what is stored for {user!r} is no scrypt or bcrypt hash: make one with: python -m middleware hash"
+                f"what is stored for {user!r} is no scrypt or bcrypt hash: make one by python -m middleware auth hash"
             )
 
 

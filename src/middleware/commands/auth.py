@@ -1,4 +1,4 @@
-"""`hash`: what a file of users holds."""
+"""`auth hash`: what a file of users holds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Any) -> None:
-    """Add `hash`."""
-    hashing = commands.add_parser(
+    """Add `auth` and its commands."""
+    auth = commands.add_parser("auth", help="users, their passwords, and who may come where").add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="command"
+    )
+    hashing = auth.add_parser(
         "hash",
         help="print the hash of a password, for a users file",
         description="Asks for the password on the terminal, or reads one line of standard input.",
@@ -25,11 +28,11 @@ def _print_hash(_: Namespace) -> int:
 
     password = asked_password()
     if not password:
-        complain("there is no password to hash")
+        complain("there is no password to hash", "auth hash")
         return 2
     try:
         say(hash_password(password))
     except ValueError as error:
-        complain(str(error))
+        complain(str(error), "auth hash")
         return 2
     return 0
