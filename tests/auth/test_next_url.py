@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import subprocess
 from itertools import product
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from asking import ask, make_environ
 from auth_helpers import stored
-from conftest import program
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -88,6 +85,10 @@ BAD = [
     "https://our.example:444/",
     "https://our.example:4433333/",
     "https://our.example:443:443/",
+    "https://our.example:80:443/",
+    "https://our.example:65536/",
+    "https://[our.example]:443/",
+    "https://[]/",
     "https://[::1",
     "https://[our.example]/",
     "https://0x7f000001/",
@@ -114,6 +115,26 @@ def test_anything_that_some_parser_could_lead_elsewhere_is_refused(value):
 @pytest.mark.parametrize("value", [None, 7, b"/a", ["/a"]])
 def test_what_is_no_text_is_refused(value):
     assert safe_next(value, ORIGIN) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "origin"),
+    [
+        ("http://our.example:8080:80/", "http://our.example:8080"),
+        ("https://[::1]:8443:443/", "https://[::1]:8443"),
+        ("http://our.example:\u00b2/", "http://our.example:\u00b2"),
+        ("http://[::1/", "http://[::1"),
+    ],
+)
+def test_what_is_no_host_is_refused_also_where_the_request_was_sent_to_it(value, origin):
+    assert safe_next(value, origin) is None
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1]", "[::1]:8000", "127.0.0.1:5000", "my_host", "our.example:8443", "our.example."]
+)
+def test_every_kind_of_host_can_be_ours(host):
+    assert safe_next(f"http://{host}/a", f"http://{host}") == f"http://{host}/a"
 
 
 def test_further_origins_can_be_allowed_but_no_way_from_https_to_http():
@@ -163,26 +184,6 @@ def test_of_all_mixtures_none_that_is_accepted_leaves_the_site():
     accepted = [value for value in values if safe_next(value, ORIGIN) is not None]
     assert len(accepted) > 100, "the test would prove nothing"
     assert [value for value in accepted if not stays(value)] == []
-
-
-@pytest.mark.slow
-def test_nothing_that_is_accepted_leaves_the_site_for_a_browsers_url_parser():
-    values = [value for value in generated(2, 40_000) if safe_next(value, ORIGIN) is not None]
-    code = (
-        "const values = JSON.parse(require('fs').readFileSync(0));"
-        "console.log(JSON.stringify(values.filter("
-        f"value => new URL(value, '{ORIGIN}/login').origin !== '{ORIGIN}')))"
-    )
-    ran = subprocess.run(
-        [program("node", "nodejs"), "-e", code],
-        input=json.dumps(values),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert len(values) > 100
-    assert json.loads(ran.stdout) == []
 
 
 @given(st.text())

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 LONGEST = 2048
-_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:[]_")
+_DIGITS = frozenset("0123456789")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
+_ADDRESS = frozenset("0123456789abcdef.:")  # version 6, between brackets
 _PORTS = {"http": "80", "https": "443"}
 
 
@@ -48,15 +50,22 @@ def split_origin(url: str) -> tuple[tuple[str, str], str] | None:
     if not separator or scheme not in _PORTS:
         return None
     end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
-    host = rest[:end].lower()
-    if not host or not _HOST.issuperset(host):
-        return None
+    host = _plain_host(rest[:end].lower(), _PORTS[scheme])
+    return None if host is None else ((scheme, host), rest[end:])
+
+
+def _plain_host(host: str, usual_port: str) -> str | None:
+    """Without a port where that is the usual one; None where some parser could read another host."""
     name, colon, port = host.rpartition(":")
-    if colon and not port.endswith("]"):
-        if not name or not port.isdigit() or len(port) > 5:
-            return None
-        host = name if port == _PORTS[scheme] else host
-    return (scheme, host), rest[end:]
+    if not colon or host[-1] == "]":
+        name, port = host, usual_port
+    if not port or len(port) > 5 or not _DIGITS.issuperset(port) or int(port) > 65535:
+        return None
+    is_address = name[:1] == "[" and name[-1:] == "]"
+    inside, plain = (name[1:-1], _ADDRESS) if is_address else (name, _NAME)
+    if not inside or not plain.issuperset(inside):
+        return None
+    return name if port == usual_port else host
 
 
 def _is_path(value: str) -> bool:
