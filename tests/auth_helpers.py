@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from middleware.auth import passwords
+from middleware.auth.passwords.base64_text import to_text
+from middleware.auth.passwords.scrypt import derive
 
 
 def stored(password, rounds=4):
     """A scrypt password that costs next to nothing."""
     salt = b"a salt, 16 bytes"
-    made = passwords._scrypt(password.encode(), salt, rounds, 8, 1, 32)
-    return f"$scrypt$ln={rounds},r=8,p=1${passwords._base64(salt)}${passwords._base64(made)}"
+    made = derive(password.encode(), salt, rounds, 8, 1, 32)
+    return f"$scrypt$ln={rounds},r=8,p=1${to_text(salt)}${to_text(made)}"
 
 
 def basic(user="ann", password="apple", encoding="utf-8"):

@@ -36,12 +36,12 @@ def test_a_password_that_could_never_be_used_is_refused(password):
 
 def test_the_test_vector_of_scrypt_is_right():
     # RFC 7914, section 12: password "password", salt "NaCl", N=1024, r=8, p=16. The salt is too short for us to take.
-    from middleware.auth.passwords import _scrypt
+    from middleware.auth.passwords.scrypt import derive
 
     expected = (
         "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb9"
     )
-    assert _scrypt(b"password", b"NaCl", 10, 8, 16, 64).hex().startswith(expected)
+    assert derive(b"password", b"NaCl", 10, 8, 16, 64).hex().startswith(expected)
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])

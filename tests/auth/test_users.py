@@ -129,7 +129,7 @@ def test_a_file_that_takes_the_place_of_another_is_seen(file, tmp_path):
 def test_a_file_that_does_not_change_is_read_once(file, monkeypatch):
     os.utime(file, (1000, 1000))
     users = Htpasswd(file, clock=lambda: 2000.0)
-    monkeypatch.setattr("middleware.auth.users.open", None, raising=False)
+    monkeypatch.setattr("middleware.auth.users.watched.open", None, raising=False)
     assert users.get("ann")
 
 
@@ -156,7 +156,7 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(file):
 def test_a_file_whose_time_is_a_little_ahead_of_the_clock_is_read_once_more(file, monkeypatch):
     os.utime(file, (1000, 1000))
     ahead = Htpasswd(file, clock=lambda: file.stat().st_ctime - 1)
-    monkeypatch.setattr("middleware.auth.users.open", None, raising=False)
+    monkeypatch.setattr("middleware.auth.users.watched.open", None, raising=False)
     with pytest.raises(TypeError):
         ahead.get("ann")
 
@@ -171,7 +171,7 @@ def test_a_file_that_never_rests_is_no_reason_to_wait_for_ever(file, monkeypatch
         stat[6] = next(sizes)
         return os.stat_result(stat)
 
-    monkeypatch.setattr("middleware.auth.users.os.fstat", restless)
+    monkeypatch.setattr("middleware.auth.users.watched.os.fstat", restless)
     with pytest.raises(OSError, match="all the time"):
         users.get("ann")
 
