@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from middleware.auth import Account, AuthMiddleware, Basic, allow, optional, require
 from middleware.auth.paths import request_path
-from middleware.auth.rules import Rules
+from middleware.auth.rule_table import Rules
 
 USERS = {"ann": Account(stored("apple"), roles=["admin"])}
 CLOSED = {"A": {"/admin"}, "B": {"/admin", "/public"}}
