@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from time import localtime, strftime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from middleware import Identity, SessionInfo
@@ -176,7 +177,29 @@ purge gets a new one: a hit becomes <code>fwd=uri-miss</code>.</p>
 <button name="purge" value="tag" class="quiet">Purge its tag</button>
 <button name="purge" value="all" class="quiet">Purge everything</button>
 </div>
-</form>"""
+</form>
+<h2>Who may come where</h2>
+<p><a href="/admin/explain">Ask which rule decides a request</a>, and why.</p>"""
+
+
+def explain(method: str, path: str, told: str) -> str:
+    """A form for a method and a path, and which rule decides them."""
+    methods = "".join(
+        f"<option{' selected' if one == method else ''}>{one}</option>" for one in ("GET", "POST", "DELETE", "get")
+    )
+    tries = "".join(
+        f'<li><a href="/admin/explain?method=GET&amp;path={quote(one)}"><code>{escape(one)}</code></a></li>'
+        for one in ("/admin", "//admin", "/static/../admin", "/api/me", "/nowhere")
+    )
+    return f"""<p class="lead">The rules stand in <code>stack.py</code>. This asks nobody and changes nothing.</p>
+<form method="get" action="/admin/explain" class="stack">
+<label>Method <select name="method">{methods}</select></label>
+<label>Path <input name="path" value="{escape(path)}" required autocomplete="off" spellcheck="false"></label>
+<div><button>Explain</button></div>
+</form>
+<pre class="told" tabindex="0" role="region" aria-label="Explanation">{escape(told)}</pre>
+<h2>Try</h2>
+<ul class="tries">{tries}</ul>"""
 
 
 def report(facts: dict[str, str]) -> str:

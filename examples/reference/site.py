@@ -1,4 +1,4 @@
-"""The site itself: raw WSGI with WebOb, nine pages, each there for one layer. The layers are stacked in stack.py."""
+"""The site itself: raw WSGI with WebOb, ten pages, each there for one layer. The layers are stacked in stack.py."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware import Identity
     from middleware.caching import Cache
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
@@ -111,6 +112,13 @@ def admin(request: Request) -> Response:
     return page(request, "Admin", pages.admin(get_identity(environ), session.pop_flash(), csrf_input(session)))
 
 
+def explain(request: Request) -> Response:
+    """Which rule of stack.py decides a request, for whoever may see the rules."""
+    method, path = request.GET.get("method", "GET"), request.GET.get("path", "//admin")
+    told = get_auth(request.environ).explain(method, path)
+    return page(request, "Who may come where", pages.explain(method, path, str(told)))
+
+
 def purge(cache: Cache, what: str) -> str:
     """Purge what was asked for, and say what that was."""
     if what == "page":
@@ -161,11 +169,16 @@ def report(request: Request) -> Response:
         "Cookies": "you sent " + (", ".join(sorted(get_cookies(environ))) or "none"),
         "Sessions": f"a record that keeps {', '.join(sorted(session)) or 'nothing yet'}; "
         + ("no id yet" if session.is_new else f"the hash of its id begins with {str(session.id)[:8]}"),
-        "Authentication": f"{identity.user}, by {identity.scheme}, roles: {', '.join(sorted(identity.roles)) or 'none'}"
-        if identity
-        else "nobody is signed in",
+        "Authentication": who(identity) + f", let in by {get_auth(environ).explain().rule}",
     }
     return page(request, "Report", pages.report(facts))
+
+
+def who(identity: Identity | None) -> str:
+    """Who is asking, in words."""
+    if identity is None:
+        return "nobody is signed in"
+    return f"{identity.user}, by {identity.scheme}, roles: {', '.join(sorted(identity.roles)) or 'none'}"
 
 
 def style(request: Request) -> Response:
@@ -179,6 +192,7 @@ VIEWS: dict[str, View] = {
     "/notes": notes,
     "/signed-in": signed_in,
     "/admin": admin,
+    "/admin/explain": explain,
     "/api/me": api_me,
     "/theme": theme,
     "/stream": stream,

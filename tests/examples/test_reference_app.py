@@ -135,6 +135,26 @@ def test_the_page_for_one_role_refuses_the_others(app, site):
     assert "not for you" in other.get("/admin", status=403)
 
 
+def test_the_admin_asks_which_rule_decides_a_request(app):
+    sign_in(app, *ANN)
+    form = app.get("/admin").click("Ask which rule").forms[1]
+    form["path"] = "//admin"
+    told = form.submit()
+    assert "400" in told
+    assert "decided by rule 5: " not in told.text.partition("can be read as")[0]
+    told = told.click("/static/../admin", index=0)
+    assert "can be read as" in told
+    form["path"] = "/api/<b>"
+    told = form.submit()
+    assert "/api/&lt;b&gt;" in told
+    assert "asks basic, which reads Authorization" in told
+
+
+def test_only_the_role_admin_is_told_the_rules(app):
+    sign_in(app, *BOB)
+    app.get("/admin/explain", status=403)
+
+
 def test_the_api_takes_basic_credentials_and_no_form_login(app):
     sign_in(app, *ANN)
     assert app.get("/api/me", status=401).headers["WWW-Authenticate"].startswith("Basic ")
@@ -221,7 +241,7 @@ def test_the_theme_is_a_signed_cookie_that_nobody_can_forge(app):
 def test_the_report_says_what_each_layer_did(app):
     sign_in(app, *ANN)
     page = app.get("/report")
-    for said in (page.headers["X-Request-ID"], "fwd=", "you sent", "ann, by session, roles: admin"):
+    for said in (page.headers["X-Request-ID"], "fwd=", "you sent", "ann, by session, roles: admin, let in by optional"):
         assert said in page
 
 

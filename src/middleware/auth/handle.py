@@ -62,9 +62,11 @@ class Auth:
         """
         return self._layer.require(self._environ, rule("/", role=role, user=user, scope=scope, fresh=fresh))
 
-    def explain(self) -> Explanation:
-        """Which rule let this request in, and why."""
-        return self._layer.explain_request(self._environ)
+    def explain(self, method: str | None = None, path: str | None = None) -> Explanation:
+        """Which rule let this request in, and why; or which would decide another one, of this method and path."""
+        if method is None and path is None:
+            return self._layer.explain_request(self._environ)
+        return self._layer.explain("GET" if method is None else method, "/" if path is None else path)
 
     def impersonate(self, user: str) -> Identity:
         """Act as `user` from here on: who may do so is for the application to decide before.
