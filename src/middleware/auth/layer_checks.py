@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from middleware.auth.rules import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
+from middleware.auth.throttle import Throttle
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -17,12 +18,16 @@ _PARTS = ("name", "auth_type", "reads", "authenticate", "challenges")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
 
-def check_options(rules: object, store: object, on_event: object, page: object, remote_user_encoding: object) -> None:
+def check_options(
+    rules: object, store: object, throttle: object, on_event: object, page: object, remote_user_encoding: object
+) -> None:
     """Raises ConfigurationError."""
     if rules is not None and (isinstance(rules, Rule) or not hasattr(rules, "__iter__")):
         raise ConfigurationError("rules= takes a list, in the order in which they are tried")
     if store is not None and not all(callable(getattr(store, verb, None)) for verb in _VERBS):
         raise ConfigurationError(f"store= is a store, such as RedisStore(client), or None, not {type(store).__name__}")
+    if throttle not in ("default", None) and not isinstance(throttle, Throttle):
+        raise ConfigurationError(f'throttle= is "default", Throttle(...), or None for no such thing, not {throttle!r}')
     if on_event is not None and not callable(on_event):
         raise ConfigurationError(f"on_event= is a function of an Event, or None, not {on_event!r}")
     if page is not None and not callable(page):

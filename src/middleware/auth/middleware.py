@@ -24,6 +24,7 @@ from middleware.auth.schemes.base import (
     sets_cookies,
 )
 from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
+from middleware.auth.throttle import Throttle
 from middleware.events import Event, emit
 from middleware.wsgi import Response, forward
 
@@ -53,7 +54,8 @@ class AuthMiddleware:
     its own decides. `rules`: a list of `allow`, `optional`, `require` and `deny`; the first that matches wins, and what
     none matches is denied. Without `rules` everything requires a login.
 
-    `store`: what schemes keep between requests and share between processes. `on_event`: is given an `Event` for all
+    `store`: what schemes keep between requests and share between processes. `throttle`: slows down guessing, None for
+    no such thing. `on_event`: is given an `Event` for all
     that happens (docs/auth.md lists them); None writes them to the logger `middleware.auth`.
     `page(environ, status, reason)`: gives the HTML of a refusal, where the client wants HTML. `extra_methods`: methods
     beyond GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that `allow` and `optional` may match. `mounted`: rules and
@@ -73,6 +75,7 @@ class AuthMiddleware:
         *,
         rules: Iterable[Rule] | None = None,
         store: Store | None = None,
+        throttle: Throttle | Literal["default"] | None = "default",
         on_event: Callable[[Event], object] | None = None,
         page: Page | None = None,
         extra_methods: Iterable[str] = (),
@@ -85,12 +88,13 @@ class AuthMiddleware:
         self.app = app
         asked: list[Scheme] = list(schemes) if isinstance(schemes, (list, tuple)) else [schemes]  # type: ignore[list-item]
         check_schemes(asked)
-        check_options(rules, store, on_event, page, remote_user_encoding)
+        check_options(rules, store, throttle, on_event, page, remote_user_encoding)
         self.schemes = tuple(asked)
         self.rules = Rules(
             [require("/")] if rules is None else list(rules), extra_methods, case_insensitive=case_insensitive
         )
         self.store = store
+        self.throttle = throttled = Throttle(clock=clock) if throttle == "default" else throttle
         self.mounted = mounted
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
@@ -101,7 +105,7 @@ class AuthMiddleware:
         self._clock = clock
         self._listener = on_event or log
         self._answers = Answers(page)
-        self._sets_cookies = any(map(sets_cookies, asked))
+        self._sets_cookies = any(map(sets_cookies, asked)) or (throttled is not None and throttled.sets_cookies)
         self._gates = {rule: self._gate(rule) for rule in self.rules}
         self._gates[DENIED] = Gate(DENIED, asked)
         self._ambiguous = self._gates[AMBIGUOUS] = Gate(AMBIGUOUS, (), self._refuse_ambiguous)

@@ -32,6 +32,7 @@ GROUPS = {
     "CacheKeys": "middleware.caching:CacheKeys",
     "CachePolicy": "middleware.caching:CachePolicy",
     "CookieOptions": "middleware.cookies:CookieOptions",
+    "Throttle": "middleware.auth.throttle:Throttle",
     "Timeouts": "middleware.sessions:Timeouts",
 }
 
@@ -48,9 +49,12 @@ ALIASES = {
 CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
-DURATIONS = {"flight_timeout", "fresh", "grace", "idle", "lifetime", "max_age", "renew_every", "stale_on_failure"}
+DURATIONS = {
+    "device_life", "first_delay", "flight_timeout", "forget_after", "fresh", "grace", "idle", "lifetime",
+    "longest_delay", "max_age", "renew_every", "stale_on_failure",
+}  # fmt: skip
 SIZES = {"max_body", "max_bytes", "max_object"}
-COUNTS = {"chunks", "max_sessions", "max_waiters"}
+COUNTS = {"chunks", "free_failures", "max_sessions", "max_waiters", "network_failures"}
 SHARES = {"heuristic"}
 
 
@@ -131,9 +135,9 @@ def group_of(annotation: str) -> Callable[..., Any] | None:
 
 
 def _without_group(annotation: str) -> str:
-    """What else than a group the option may be; None, which nobody writes in the place of a group, aside."""
-    kinds = (kind for kind in _kinds(annotation) if _name(kind) not in (*GROUPS, "None"))
-    return " | ".join(map(ast.unparse, kinds))
+    """What else than a group the option may be; None alone, which nobody writes in the place of a group, is nothing."""
+    kinds = [kind for kind in _kinds(annotation) if _name(kind) not in GROUPS]
+    return " | ".join(map(ast.unparse, kinds)) if {*map(_name, kinds)} != {"None"} else ""
 
 
 def read_option(name: str, text: str, annotation: str, *, where: str) -> object:
