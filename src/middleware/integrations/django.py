@@ -30,6 +30,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 
 from middleware.errors import StoreError, TooManySessions
+from middleware.integrations.django_users import UserMiddleware
 from middleware.integrations.face import keep_even_if_empty
 from middleware.integrations.wrapped import session_layer_in
 from middleware.sessions.middleware import KEY, unavailable
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from middleware.sessions import Session
     from middleware.sessions import SessionMiddleware as Layer
+
+__all__ = ["SessionMiddleware", "SessionStore", "UserMiddleware"]
 
 EXPIRY = "_session_expiry"  # where Django keeps what set_expiry() was given
 

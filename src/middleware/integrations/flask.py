@@ -15,6 +15,7 @@ from flask.sessions import SessionInterface as FlaskSessionInterface
 from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from middleware.auth import get_identity
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.integrations.face import Face
 from middleware.integrations.wrapped import session_layer_in
@@ -23,7 +24,7 @@ from middleware.sessions.middleware import KEY
 from middleware.sessions.session import DAY, MOST_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
 
     from flask import Response
@@ -58,6 +59,20 @@ def use_sessions(app: Flask, **options: Any) -> SessionMiddleware:
     app.session_interface = SessionInterface()
     got_request_exception.connect(_let_out, app)
     return layer
+
+
+def by_identity(find: Callable[[str], Any]) -> Callable[[Request], Any]:
+    """For Flask-Login: `login_manager.request_loader(by_identity(find_user))` makes `current_user` ours.
+
+    `find` takes the name of a user and gives what Flask-Login calls one, or None, as `user_loader` does. It is not
+    asked where nobody is identified. Raises LayerMissing where the request passed no AuthMiddleware.
+    """
+
+    def load(request: Request) -> Any:
+        identity = get_identity(request.environ)
+        return None if identity is None else find(identity.user)
+
+    return load
 
 
 class FlaskSession(Face, SessionMixin):
