@@ -10,7 +10,7 @@ from auth_helpers import basic, stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middleware.auth import Account, AuthMiddleware, Basic, allow, optional, require
+from middleware.auth import Account, AuthMiddleware, Basic, allow, deny, optional, require
 from middleware.auth.paths import request_path
 from middleware.auth.rule_table import Rules
 
@@ -30,9 +30,9 @@ both_sets = pytest.mark.parametrize("rules", RULES)
 class Guarded:
     """An application behind the layer, and whether it was called by the last request."""
 
-    def __init__(self, app, rules):
+    def __init__(self, app, rules, **options):
         self._app = app
-        self._layer = AuthMiddleware(self._called, Basic(USERS), rules=rules)
+        self._layer = AuthMiddleware(self._called, Basic(USERS), rules=rules, **options)
         self.was_called = False
 
     def _called(self, environ, start_response):
@@ -67,6 +67,39 @@ def test_no_spelling_of_a_path_shows_what_is_closed(applications, name, rules):
         shown = place_of(answer)
         if got != expected["AB".index(rules)] or shown in CLOSED[rules]:
             wrong[ascii(request)] = (got, shown)
+    assert wrong == {}
+
+
+@every_downstream
+def test_what_is_denied_is_shown_in_no_spelling_to_whoever_asks(applications, name):
+    site = Guarded(applications[name], [deny("/admin"), allow("/")])
+    for request, under_a, _ in REQUESTS:
+        answer = site.ask(**request, headers=basic())
+        assert place_of(answer) != "/admin", request
+        assert (PASSES if site.was_called else answer.code) == {401: 403}.get(under_a, under_a), request
+
+
+@every_downstream
+def test_case_opens_nothing_where_disks_do_not_tell_it(applications, name):
+    site = Guarded(applications[name], RULES["A"](), case_insensitive=True)
+    for path in ("/ADMIN", "/Admin/x.txt", "/aDMIN/"):
+        assert site.ask(path=path).code == 401, path
+    assert site.ask(PATH_INFO="//ADMIN").code == 400
+    assert place_of(site.ask(path="/pub/x.txt")) == "/pub"
+
+
+@both_sets
+@every_downstream
+def test_a_mounted_application_is_guarded_by_the_path_that_it_sees(applications, name, rules):
+    site = Guarded(applications[name], RULES[rules](), mounted=True)
+    wrong = {}
+    for request, *expected in REQUESTS:
+        if "SCRIPT_NAME" in request:
+            continue
+        answer = site.ask(SCRIPT_NAME="/pub", **request)
+        got = PASSES if site.was_called else answer.code
+        if got != expected["AB".index(rules)] or place_of(answer) in CLOSED[rules]:
+            wrong[ascii(request)] = got
     assert wrong == {}
 
 
@@ -135,15 +168,44 @@ def test_a_field_that_names_another_method_is_judged_as_that_too(applications, n
     assert site.ask(path="/pub", method="POST", headers={name: "GET"}).code == 200
 
 
+PREFLIGHT = {"Origin": "https://other.example", "Access-Control-Request-Method": "PUT"}
+
+
+@pytest.mark.parametrize(
+    ("options", "method", "headers", "expected"),
+    [
+        ({}, "OPTIONS", {}, 401),
+        ({}, "OPTIONS", PREFLIGHT, 401),
+        ({"preflight": True}, "OPTIONS", {}, 401),
+        ({"preflight": True}, "OPTIONS", {"Origin": "https://other.example"}, 401),
+        ({"preflight": True}, "OPTIONS", PREFLIGHT, PASSES),
+        ({"preflight": True}, "GET", PREFLIGHT, 401),
+        ({"preflight": True}, "options", PREFLIGHT, 401),
+    ],
+)
+@pytest.mark.parametrize("name", ["Flask", "Django", "Pyramid"])
+def test_a_preflight_passes_where_a_rule_says_so(applications, name, options, method, headers, expected):
+    site = Guarded(applications[name], [require("/", **options)])
+    answer = site.ask(path="/pub", method=method, headers=headers)
+    assert (PASSES if site.was_called else answer.code) == expected
+
+
+def test_a_further_method_passes_where_it_is_named(applications):
+    site = Guarded(applications["Pyramid"], [allow("/")], extra_methods=["PROPFIND"])
+    assert place_of(site.ask(path="/pub", method="PROPFIND")) == "/pub"
+    assert site.ask(path="/pub", method="propfind").code == 401
+
+
 # Paths of every kind, with the applications themselves as judges of where they lead.
 
-WEAKNESS = {"allow": 3, "optional": 2, "require": 1, "deny": 0, "ambiguous": -1}
+WEAKNESS = {"allow": 3, "optional": 2, "require": 1, "unmatched": 0, "deny": 0, "ambiguous": -1}
 LISTS = [
     RULES["A"](),
     RULES["B"](),
     [require("/admin", role="admin"), optional("/pub"), allow("/")],
     [allow("/pub/admin"), require("/admin"), optional("/public")],
     [allow("=/pub"), allow("/pub/x"), require("/pub"), allow("/")],
+    [deny("/admin"), deny("=/pub"), optional("/pub"), require("/")],
 ]
 PIECES = ["admin", "pub", "public", "x.txt", ".", "..", "/", "\\", ";", "%2f", "%2e", "%5c", "\0", "\n", " ", "?", "#"]
 paths = st.lists(st.sampled_from([*PIECES, "/", "/", "/admin", "/x.txt"]), max_size=9).map("".join)
@@ -157,7 +219,7 @@ def rule_of(path, rules):
             prefix = pattern.removeprefix("=").removesuffix("/")
             if path.removesuffix("/") == prefix or (path.startswith(f"{prefix}/") and pattern[0] != "="):
                 return rule.kind
-    return "deny"
+    return "unmatched"
 
 
 @settings(max_examples=2 * settings().max_examples)
