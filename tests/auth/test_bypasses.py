@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from middleware.auth import Account, AuthMiddleware, Basic, allow, deny, optional, require
 from middleware.auth.paths import request_path
 from middleware.auth.rule_table import Rules
+from middleware.errors import ConfigurationError
 
 USERS = {"ann": Account(stored("apple"), roles=["admin"])}
 CLOSED = {"A": {"/admin"}, "B": {"/admin", "/public"}}
@@ -86,6 +87,21 @@ def test_case_opens_nothing_where_disks_do_not_tell_it(applications, name):
         assert site.ask(path=path).code == 401, path
     assert site.ask(PATH_INFO="//ADMIN").code == 400
     assert place_of(site.ask(path="/pub/x.txt")) == "/pub"
+
+
+@pytest.mark.parametrize("letters", ["\u212aey", "\u00df", "\u017fs", "%C3%9F", "\u00dcber"])
+def test_a_letter_that_only_some_disks_take_for_another_opens_nothing(letters):
+    rules = Rules([allow("/key", "/ss", "/über"), require("/")], case_insensitive=True)
+    assert rules.rule_for(f"/{letters}", "GET").kind == "ambiguous"
+    assert rules.rule_for("/KEY/x", "GET").kind == rules.rule_for("/über/x", "GET").kind == "allow"
+    assert rules.rule_for("/Überall", "GET").kind == "require"
+
+
+@pytest.mark.parametrize("path", ["/Über", "/straße"])
+def test_a_path_that_disks_compare_in_different_ways_is_refused_where_case_does_not_count(path):
+    with pytest.raises(ConfigurationError, match="lower case"):
+        Rules([allow(path)], case_insensitive=True)
+    assert Rules([allow(path)]).rule_for(path, "GET").kind == "allow"
 
 
 @both_sets

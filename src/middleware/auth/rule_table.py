@@ -21,8 +21,9 @@ class Rules:
     """Rules in their order, checked and made ready.
 
     `extra_methods` are further methods that `allow` and `optional` may match. `case_insensitive`: `/Admin` is `/admin`,
-    as on disks that do not tell them apart. Raises ConfigurationError for a path that earlier rules have decided
-    already, and for methods that nobody knows.
+    as on disks that do not tell them apart; of letters beyond ASCII, which each disk compares in its own way, a path is
+    judged in every case. Raises ConfigurationError for a path that earlier rules have decided already, and for methods
+    that nobody knows.
     """
 
     __slots__ = ("_below", "_case_insensitive", "_exactly", "_known", "_longest", "_rules", "by_method")
@@ -74,7 +75,11 @@ class Rules:
     def decisions(self, path: str, method: str) -> dict[str, Rule]:
         """Each reading of a path, and the rule that decides it; nothing where there are too many readings to tell."""
         found = readings(path)
-        return {} if found is None else {reading: self._first(reading, method) for reading in sorted(found)}
+        if found is None:
+            return {}
+        if self._case_insensitive:
+            found = {folded(reading) for reading in found for folded in (_ascii_lower, str.lower, str.casefold)}
+        return {reading: self._first(reading, method) for reading in sorted(found)}
 
     def _add(self, index: int, rule: Rule) -> None:
         if rule.kind not in ("allow", "optional", "require", "deny"):
@@ -88,6 +93,11 @@ class Rules:
         methods = None if everything else rule.methods or self._known
         for path in rule.paths:
             key = self._closed(path.removeprefix("="))
+            if self._case_insensitive and key != key.casefold():
+                raise ConfigurationError(
+                    f"{path!r} in {rule!r}: with case_insensitive=, letters beyond ASCII are in lower case, and "
+                    "one that disks compare in different ways, as they do ß, is in no path of a rule"
+                )
             self._refuse_covered(index, path, key)
             table = self._exactly if path[0] == "=" else self._below
             table.setdefault(key, []).append((index, rule, methods))
@@ -134,4 +144,10 @@ class Rules:
 
     def _closed(self, path: str) -> str:
         text = path if path[-1:] == "/" else path + "/"
-        return text.casefold() if self._case_insensitive else text
+        return _ascii_lower(text) if self._case_insensitive else text
+
+
+def _ascii_lower(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    return "".join([character.lower() if character.isascii() else character for character in text])
