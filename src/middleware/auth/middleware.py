@@ -117,9 +117,9 @@ class AuthMiddleware:
                 scheme.check_layer(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["middleware.auth"] = self
         for receive in self._receivers:
             receive(environ)
-        environ["middleware.auth"] = self
         environ["middleware.identity"] = None
         for key in self._scrubbed:
             environ.pop(key, None)
@@ -344,9 +344,11 @@ class AuthMiddleware:
         environ["middleware.identity"] = identity
         user = identity.user
         environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
-        auth_type = self._auth_types.get(identity.scheme, identity.scheme)
-        if auth_type:  # else the scheme has set it
+        auth_type = self._auth_types.get(identity.scheme)
+        if auth_type:
             environ["AUTH_TYPE"] = auth_type
+        else:  # the scheme has set it, or has not
+            environ.setdefault("AUTH_TYPE", identity.scheme)
 
 
 def _send(cookies: PendingCookies, response: Response) -> None:
