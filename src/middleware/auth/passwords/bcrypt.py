@@ -6,20 +6,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.auth.passwords import Cost
 
+NEW: Cost = ("bcrypt", 12, 0, 0)  # about 290 ms
+LONGEST = 72  # bytes of a password
+
 _LETTERS = frozenset("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
-def check(secret: bytes, stored: str) -> bool:
-    """Whether this is the password behind `stored`, of which `cost_of` knows the cost."""
+def make(secret: bytes) -> str:
+    """A new one, with a salt of its own, under the name that Apache knows. Raises ValueError for what it would cut."""
+    if len(secret) > LONGEST or b"\0" in secret:
+        raise ValueError("of a password bcrypt reads 72 bytes, and none after a NUL: choose another one")
+    import bcrypt
+
+    return bcrypt.hashpw(secret, bcrypt.gensalt(NEW[1], b"2b")).decode().replace("$2b$", "$2y$", 1)
+
+
+def cost_of(stored: str, /) -> Cost | None:
+    """The form, and log2 of the rounds; None for one that is damaged or too dear."""
+    cost, rest = stored[4:6], stored[7:]
+    if len(stored) != 60 or stored[6] != "$" or not _LETTERS.issuperset(rest):
+        return None
+    if stored[28] not in ".Oeu":  # the last letter of the salt holds two bits: no bcrypt writes another one
+        return None
+    if not cost.isascii() or not cost.isdigit() or not 4 <= int(cost) <= 16:
+        return None
+    return ("bcrypt", int(cost), 0, 0)
+
+
+def check(secret: bytes, stored: str, /) -> bool:
+    """Whether this is the password behind `stored`, of which `cost_of` knows the cost. False without the extra."""
     from hmac import compare_digest
 
     made = _derive(secret, stored.encode())
     return b"\0" not in secret and made is not None and compare_digest(made[7:], stored.encode()[7:])
 
 
-def spend(cost: Cost) -> None:
+def spend(cost: Cost, secret: bytes, /) -> None:
     """The work of a check, for nobody."""
-    _derive(b"nobody", f"$2b${cost[1]:02}$nobodysnobodysnobodysu".encode())
+    _derive(secret, f"$2b${cost[1]:02}$nobodysnobodysnobodysu".encode())
 
 
 def is_missing() -> bool:
@@ -31,17 +55,6 @@ def is_missing() -> bool:
     return False
 
 
-def cost_of(stored: str) -> Cost | None:
-    cost, rest = stored[4:6], stored[7:]
-    if len(stored) != 60 or stored[6] != "$" or not _LETTERS.issuperset(rest):
-        return None
-    if stored[28] not in ".Oeu":  # the last letter of the salt holds two bits: no bcrypt writes another one
-        return None
-    if not cost.isascii() or not cost.isdigit() or not 4 <= int(cost) <= 16:
-        return None
-    return ("bcrypt", int(cost), 0, 0)
-
-
 def _derive(secret: bytes, stored: bytes) -> bytes | None:
     """What bcrypt makes of this with the salt of `stored`; None where the extra is missing, or refuses the salt."""
     try:
@@ -49,6 +62,6 @@ def _derive(secret: bytes, stored: bytes) -> bytes | None:
     except ImportError:
         return None
     try:
-        return bcrypt.hashpw(secret.replace(b"\0", b"0")[:72], stored)
+        return bcrypt.hashpw(secret.replace(b"\0", b"0")[:LONGEST], stored)
     except ValueError:
         return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from middleware.auth.passwords.base64_text import from_text, to_text
+from middleware.auth.passwords.numbers import numbers_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.auth.passwords import Cost
 
-NEW: Cost = ("scrypt", 14, 8, 5)  # 16 MiB, about 250 ms
+NEW: Cost = ("scrypt", 14, 8, 5)  # log2 of N, r, p: 16 MiB, about 250 ms
 
 _MOST_MEMORY = 256 << 20
 _MOST_WORK = 1 << 23  # N * r * p, 13 times that of a new one
@@ -23,43 +24,19 @@ def make(secret: bytes) -> str:
     return f"$scrypt$ln={rounds},r={r},p={p}${to_text(salt)}${to_text(derive(secret, salt, rounds, r, p, 32))}"
 
 
-def check(secret: bytes, stored: str) -> bool:
-    """Whether this is the password behind `stored`, of which `cost_of` knows the cost."""
-    from hmac import compare_digest
-
-    _, rounds, r, p = cost_of(stored) or NEW
-    salt, expected = _parts(stored)
-    return compare_digest(derive(secret, salt, rounds, r, p, len(expected)), expected)
-
-
-def spend(cost: Cost) -> None:
-    """The work of a check, for nobody."""
-    _, rounds, r, p = cost
-    derive(b"nobody", b"nobody's salt...", rounds, r, p, 32)
-
-
-def is_missing() -> bool:
-    """Never: every Python has it."""
-    return False
-
-
-def cost_of(stored: str) -> Cost | None:
+def cost_of(stored: str, /) -> Cost | None:
+    """The form, log2 of N, r and p; None for one that is damaged or too dear."""
     parts = stored.split("$")
-    if len(parts) != 5:
+    numbers = numbers_in(parts[2], ("ln=", "r=", "p=")) if len(parts) == 5 else None
+    if numbers is None:
         return None
-    numbers = []
-    for given, name in zip(parts[2].split(","), ("ln=", "r=", "p="), strict=False):
-        digits = given.removeprefix(name)
-        if digits == given or not digits.isascii() or not digits.isdigit() or len(digits) > 4:
-            return None
-        numbers.append(int(digits))
     try:
-        salt, expected = _parts(stored)
+        salt, expected = from_text(parts[3]), from_text(parts[4])
     except ValueError:
         return None
-    if len(numbers) != 3 or parts[2].count(",") != 2 or len(salt) < 8 or len(expected) not in (32, 64):
-        return None
     rounds, r, p = numbers
+    if len(salt) < 8 or len(expected) not in (32, 64):
+        return None
     if not (1 <= rounds <= 24 and r and p) or rounds >= 16 * r:  # the last: RFC 7914, section 2
         return None
     if 128 * r * (1 << rounds) > _MOST_MEMORY or (r * p << rounds) > _MOST_WORK:
@@ -67,12 +44,23 @@ def cost_of(stored: str) -> Cost | None:
     return ("scrypt", rounds, r, p)
 
 
-def _parts(stored: str) -> tuple[bytes, bytes]:
+def check(secret: bytes, stored: str, /) -> bool:
+    """Whether this is the password behind `stored`, of which `cost_of` knows the cost."""
+    from hmac import compare_digest
+
+    cost = cost_of(stored)
+    assert cost is not None
     _, _, _, salt, expected = stored.split("$")
-    return from_text(salt), from_text(expected)
+    return compare_digest(derive(secret, from_text(salt), *cost[1:], len(from_text(expected))), from_text(expected))
+
+
+def spend(cost: Cost, secret: bytes, /) -> None:
+    """The work of a check, for nobody."""
+    derive(secret, b"nobody's salt...", *cost[1:], 32)
 
 
 def derive(secret: bytes, salt: bytes, rounds: int, r: int, p: int, length: int) -> bytes:
+    """The hash."""
     from hashlib import scrypt
 
     memory = 128 * r * ((1 << rounds) + p + 2) + (1 << 20)
