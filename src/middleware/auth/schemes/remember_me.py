@@ -1,0 +1,87 @@
+"""Remember-me: how long a browser stays signed in over its own end, and the cookie that says so."""
+
+from __future__ import annotations
+
+from middleware.auth.schemes.remember_logins import split
+from middleware.cookies.codec import MOST_TRIED, values_of
+from middleware.cookies.options import CookieOptions
+from middleware.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.cookies.options import CookieLine
+
+DAY = 86400
+MOST_DAYS = 400  # browsers keep no cookie longer (RFC 6265bis, section 5.5)
+
+
+class RememberMe:
+    """Keep people signed in who ask for it: `SessionLogin(users, remember=RememberMe())`. Never changed.
+
+    `days`: how long, from the login; where it is to `extend`, from the last time that it was made use of. `cookie`:
+    name and attributes of the cookie; without a name it is `__Host-remember` (`remember` over http).
+
+    Raises ConfigurationError.
+    """
+
+    __slots__ = ("cookie", "days", "extend", "lines", "seconds")
+
+    days: float
+    extend: bool
+    cookie: CookieOptions
+    seconds: float
+    lines: Mapping[bool, CookieLine]  # by whether they are Secure
+
+    def __init__(self, days: float = 30, *, extend: bool = False, cookie: CookieOptions | None = None) -> None:
+        if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_DAYS:
+            raise ConfigurationError(f"days is a number above 0, up to {MOST_DAYS}, not {days!r}")
+        if not isinstance(extend, bool):
+            raise ConfigurationError(f"extend is True or False, not {extend!r}")
+        options = CookieOptions() if cookie is None else cookie
+        if not isinstance(options, CookieOptions):
+            raise ConfigurationError(f"cookie= takes CookieOptions(...), not {cookie!r}")
+        if not options.httponly or options.max_age is not None:
+            raise ConfigurationError("the cookie of RememberMe is HttpOnly, and lasts as long as days= says")
+        put = object.__setattr__
+        put(self, "days", days)
+        put(self, "extend", extend)
+        put(self, "cookie", options)
+        put(self, "seconds", float(days * DAY))
+        schemes = {True, False} if options.secure is None else {options.secure}
+        try:
+            put(self, "lines", {secure: _line(options, secure) for secure in schemes})
+        except ValueError as error:
+            raise ConfigurationError(f"{error}: where nothing is served over http, say secure=True") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"RememberMe does not change: make another one ({name})")
+
+    def __repr__(self) -> str:
+        return f"RememberMe(days={self.days!r}, extend={self.extend!r}, cookie={self.cookie!r})"
+
+
+class RememberCookie:
+    """The cookie in one request: what came, and the Set-Cookie lines that answer it."""
+
+    __slots__ = ("line", "sent")
+
+    def __init__(self, remember: RememberMe, environ: WSGIEnvironment) -> None:
+        self.line = remember.lines[remember.cookie.is_secure(environ.get("wsgi.url_scheme") == "https")]
+        self.sent = values_of(environ.get("HTTP_COOKIE", ""), self.line.name, MOST_TRIED)
+
+    @property
+    def value(self) -> str | None:
+        """The only value that came, if it can be one of ours. Of two, one may have been planted by a neighbour."""
+        return self.sent[0] if len(self.sent) == 1 and split(self.sent[0]) else None
+
+
+def _line(options: CookieOptions, secure: bool) -> CookieLine:
+    """A ValueError where no browser would keep it."""
+    name = options.name
+    if name is None:
+        prefix = "__Host-" if options.path == "/" and options.domain is None else "__Secure-"
+        name = f"{prefix}remember" if secure else "remember"
+    return options.line(name, secure)
