@@ -1,0 +1,242 @@
+"""Bearer tokens (RFC 6750): whoever has one gets in. Signed ones (JWT), and such as a callable knows."""
+
+from __future__ import annotations
+
+import time
+
+from middleware.auth.identity import Identity
+from middleware.auth.schemes.base import Refused
+from middleware.errors import ConfigurationError
+from middleware.headers import members, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.auth.jwt.fetching import Fetch
+    from middleware.auth.jwt.sources import GivenKeys
+    from middleware.auth.jwt.verifying import TokenVerifier
+
+    Verify = Callable[[str], Identity | Mapping[str, Any] | None]
+
+LONGEST = 16384  # characters of the Authorization field
+MOST_REMEMBERED_FOR = 60  # seconds
+MOST_LEEWAY = 600  # seconds
+_B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"  # RFC 6750, section 2.1
+
+
+class Bearer:
+    """Bearer tokens (RFC 6750) in the Authorization field.
+
+    Signed tokens (JWT; RFC 7519, 8725, 9068; extra `jwt`) need `issuer=`, what their `iss` is, and `audience=`, one or
+    several of which `aud` has to name one. The keys of the issuer are found by OpenID Connect Discovery; `jwks_uri=`
+    says where they are, `keys=` gives them: a JWK set, a public key in PEM, or a secret. `algorithms`: those that
+    count, RS256 and ES256 by default. `legacy_typ`: take tokens whose `typ` is not `at+jwt`, from issuers older than
+    RFC 9068. `user`: the claim that names the user. `roles`: the claim that holds the roles, or a list of names that
+    lead to it, `["realm_access", "roles"]`. `leeway`: seconds by which the issuer's clock may differ.
+
+    Any others need `verify=` alone, a callable that takes the token and gives an `Identity`, the fields of one in a
+    mapping, `{"user": "ann", "scopes": ["read"]}`, or None for a token that does not count.
+
+    `remember`: seconds, at most 60, for which a token that was good is not looked at again; by default 60 for signed
+    tokens and none for `verify=`. `realm`: what the challenge calls what is protected, ASCII. `fetch`: takes a URL and
+    gives the body, in place of the client that is built in. `allow_insecure`: http to this machine, for development.
+    `clock`: seconds since 1970.
+
+    Raises ConfigurationError, and MissingExtra.
+    """
+
+    name = "bearer"
+    auth_type = "Bearer"
+    reads = ("Authorization",)
+    explains = True
+
+    def __init__(
+        self,
+        *,
+        issuer: str | None = None,
+        audience: str | Collection[str] | None = None,
+        keys: GivenKeys | None = None,
+        jwks_uri: str | None = None,
+        algorithms: Collection[str] | None = None,
+        legacy_typ: bool = False,
+        user: str = "sub",
+        roles: str | Sequence[str] | None = None,
+        leeway: float = 60,
+        verify: Verify | None = None,
+        remember: float | None = None,
+        realm: str = "API",
+        fetch: Fetch | None = None,
+        allow_insecure: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        from middleware.auth.jwt.remembering import Remembered
+
+        if not isinstance(user, str) or not user:
+            raise ConfigurationError(f"user= is the name of a claim, not {user!r}")
+        if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
+            raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
+        remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember is None else remember
+        if not _is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
+            raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
+        self._clock = clock
+        self._challenge = f"Bearer realm={quoted(realm)}"
+        self._verify = verify
+        self._user = user
+        self._roles = _path(roles)
+        if verify is None:
+            self._tokens = _signed_tokens(
+                issuer,
+                audience,
+                keys=keys,
+                jwks_uri=jwks_uri,
+                algorithms=algorithms,
+                legacy_typ=legacy_typ,
+                leeway=leeway,
+                fetch=fetch,
+                allow_insecure=allow_insecure,
+                clock=clock,
+            )
+        else:
+            given = {"issuer": issuer, "audience": audience, "keys": keys, "jwks_uri": jwks_uri, "fetch": fetch}
+            given |= {"algorithms": algorithms, "roles": roles}
+            _check_verify(verify, [name for name, value in given.items() if value is not None])
+        self._remembered = Remembered(remembered_for, self._keys, clock) if remembered_for else None
+
+    def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
+        """Whose token the Authorization field holds. Raises Unavailable where its key cannot be had."""
+        field: str | None = environ.get("HTTP_AUTHORIZATION")
+        if not field:
+            return None
+        remembered = self._remembered
+        is_usual = field[:7] == "Bearer " and len(field) <= LONGEST and field.isascii()
+        if remembered is not None and is_usual:
+            identity = remembered.find(field[7:])
+            if identity is not None:
+                return identity
+        token = token_in(field)
+        if token is None or isinstance(token, Refused):
+            return token
+        keys = self._keys()  # as they are before the token is looked at: should they change now, it counts once
+        found = self._identify(token, environ)
+        if remembered is not None and isinstance(found, Identity):
+            remembered.keep(token, found, keys)
+        return found
+
+    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> Sequence[str]:  # noqa: ARG002
+        """The value of WWW-Authenticate, with what was wrong (RFC 6750, section 3; RFC 9470)."""
+        if refused is None:
+            return (self._challenge,)
+        return (", ".join([self._challenge, *(f"{name}={quoted(v)}" for name, v in refused.parameters.items())]),)
+
+    def _identify(self, token: str, environ: WSGIEnvironment) -> Identity | Refused:
+        from middleware.auth.jwt.reading import InvalidToken
+        from middleware.auth.telling import tell
+
+        try:
+            return self._identity(token, environ)
+        except InvalidToken as error:
+            tell(environ, "token.invalid", scheme=self.name, reason=error.reason)
+            return Refused(error.reason, 401, {"error": "invalid_token"})
+
+    def _identity(self, token: str, environ: WSGIEnvironment) -> Identity:
+        from middleware.auth.jwt.identities import identity_from, opaque_identity
+
+        if self._verify is None:
+            claims = self._tokens.verify(token, environ)
+            return identity_from(claims, scheme=self.name, user=self._user, roles=self._roles)
+        return opaque_identity(self._verify(token), scheme=self.name, now=self._clock())
+
+    def _keys(self) -> object:
+        return self._tokens.keys.current if self._verify is None else None
+
+
+def token_in(field: str) -> str | Refused | None:
+    """The token in an Authorization field; Refused for none that can be one, None where it is of another scheme."""
+    text = field.strip(" ")
+    scheme, _, rest = text[: LONGEST + 1].replace("\t", " ").partition(" ")
+    if scheme.lower() == "bearer" and len(text) > LONGEST:
+        return Refused("too long", 401, {"error": "invalid_token"})
+    if len(text) > LONGEST:
+        return None
+    if "," in text:  # a field that was sent twice arrives as a list; the parameters of other schemes are one too
+        schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
+        return _malformed("several credentials") if "bearer" in schemes else None
+    if scheme.lower() != "bearer":
+        return None
+    token = rest.strip(" ")
+    if "\t" in text or not token.isascii() or token.rstrip("=").encode().translate(None, _B64TOKEN):
+        return _malformed("malformed")
+    return token if token.strip("=") else _malformed("malformed")
+
+
+def _malformed(reason: str) -> Refused:
+    return Refused(reason, 400, {"error": "invalid_request"})
+
+
+def _signed_tokens(
+    issuer: str | None,
+    audience: str | Collection[str] | None,
+    *,
+    keys: GivenKeys | None,
+    jwks_uri: str | None,
+    algorithms: Collection[str] | None,
+    legacy_typ: bool,
+    leeway: float,
+    fetch: Fetch | None,
+    allow_insecure: bool,
+    clock: Callable[[], float],
+) -> TokenVerifier:
+    from middleware.auth.jwt.reading import ACCESS_TOKEN, ANY_TOKEN
+    from middleware.auth.jwt.sources import given_keys, published_keys
+    from middleware.auth.jwt.verifying import TokenVerifier
+
+    if not isinstance(issuer, str) or not issuer:
+        raise ConfigurationError(
+            'Bearer needs issuer="https://...", whose tokens count, and audience=, whom they are meant for; '
+            "or verify=, a callable, for tokens that are not signed"
+        )
+    audiences = (audience,) if isinstance(audience, str) else tuple(audience or ())
+    if not audiences or not all(isinstance(one, str) and one for one in audiences):
+        raise ConfigurationError(
+            "Bearer needs audience=: the name of this API in `aud`, or the tokens that the issuer made for any other "
+            "site would open this one"
+        )
+    if not _is_number(leeway) or not 0 <= leeway <= MOST_LEEWAY:
+        raise ConfigurationError(f"leeway= is a number of seconds from 0 to {MOST_LEEWAY}, not {leeway!r}")
+    if keys is None:
+        source, counting = published_keys(
+            issuer, jwks_uri=jwks_uri, algorithms=algorithms, fetch=fetch, allow_insecure=allow_insecure, clock=clock
+        )
+    elif jwks_uri is not None or fetch is not None:
+        raise ConfigurationError("keys= are given: then nothing is fetched, leave out jwks_uri= and fetch=")
+    else:
+        source, counting = given_keys(keys, algorithms)
+    types = ANY_TOKEN if legacy_typ else ACCESS_TOKEN
+    return TokenVerifier(
+        source, issuer=issuer, audience=audiences, algorithms=counting, types=types, leeway=leeway, clock=clock
+    )
+
+
+def _check_verify(verify: object, unused: list[str]) -> None:
+    if not callable(verify):
+        raise ConfigurationError(f"verify= is a callable that takes a token, not {verify!r}")
+    if unused:
+        raise ConfigurationError(
+            f"verify= finds out all by itself: leave out {', '.join(f'{name}=' for name in unused)}"
+        )
+
+
+def _path(roles: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if roles is None:
+        return None
+    path = (roles,) if isinstance(roles, str) else tuple(roles)
+    if not path or not all(isinstance(name, str) and name for name in path):
+        raise ConfigurationError(f"roles= is the name of a claim, or a list of names that lead to it, not {roles!r}")
+    return path
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
