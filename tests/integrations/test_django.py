@@ -40,6 +40,8 @@ def database():
     call_command("migrate", verbosity=0)
     User.objects.create_user("ann", password=PASSWORD)
     User.objects.create_user("bob", password=PASSWORD)
+    yield
+    User.objects.all().delete()  # files that share a process share the database
 
 
 @pytest.fixture

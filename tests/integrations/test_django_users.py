@@ -53,6 +53,9 @@ def database():
     for name in ("editors", "Publishers"):
         Group.objects.get_or_create(name=name)[0].permissions.add(publishing)
     Group.objects.get_or_create(name="own")
+    yield
+    User.objects.all().delete()  # files that share a process share the database
+    Group.objects.all().delete()
 
 
 class Site:
