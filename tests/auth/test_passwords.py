@@ -18,7 +18,7 @@ from middleware.auth.passwords import cost_of, is_weak, is_weaker, spend, verify
 from middleware.errors import ConfigurationError, MissingExtra
 
 GOOD = stored("apple")
-BCRYPT = bcrypt.hashpw(b"apple", bcrypt.gensalt(4)).decode()
+BCRYPT = bcrypt.hashpw(b"apple", b"$2b$04$abcdefghijklmnopqrstuu").decode()  # one text in every process
 ARGON2 = argon2.low_level.hash_secret(b"apple", b"saltsaltsalt", 1, 64, 1, 16, argon2.Type.ID).decode()
 APR1 = "$apr1$EvgqZeio$zGiQY68UnPFj01OSmIeSn/"
 SHA1 = "{SHA}0L4txCG+T80BcuWvzuo5cOLz2UA="

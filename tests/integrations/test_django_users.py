@@ -14,6 +14,7 @@ from middleware.errors import LayerMissing
 
 from django.contrib.auth.decorators import login_required, permission_required  # isort: skip - the settings come first
 from django.contrib.auth.models import Group, Permission, User
+from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.http import HttpResponse
@@ -209,6 +210,7 @@ def test_without_the_layer_the_first_use_of_the_user_says_what_is_missing(site):
 
 
 def test_django_keeps_no_page_of_one_user_for_another():
+    cache.clear()
     site = Site(
         "django.middleware.cache.UpdateCacheMiddleware", OURS, "django.middleware.cache.FetchFromCacheMiddleware"
     )
