@@ -349,7 +349,7 @@ def test_a_dead_store_may_keep_everybody_out(clock):
 
 def test_where_writing_alone_fails_nothing_is_left_counted_for_good(clock):
     store = Broken(MemoryStore(), after=3)  # both are read, one is written
-    site = Site(clock, store=store)
+    site = Site(clock, store=store, throttle=Throttle(network_failures=5, clock=clock))
     assert site.guess(1) == [401]
     store.is_broken = False
     clock.advance(61)

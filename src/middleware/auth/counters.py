@@ -137,11 +137,12 @@ def _begin_now(store: Store, counters: Sequence[Counter], clock: Callable[[], fl
     counted: list[tuple[Counter, bytes]] = []
     whole = False
     try:
-        for (counter, raw), tally in zip(found, tallies, strict=True):
+        # That of the network first: most meet there, and where another was faster there is nothing to undo.
+        for (counter, raw), tally in reversed(list(zip(found, tallies, strict=True))):
             begun = counter.delays.begun(tally, now)
             if not _write(store, counter, raw, begun):
                 return None
-            counted.append((counter, begun.raw))
+            counted.insert(0, (counter, begun.raw))
         whole = True
         return Try(store, counted, clock, is_first=is_first)
     finally:

@@ -37,9 +37,9 @@ VERBS = ("get", "set", "add", "swap", "delete")
 class Throttle:
     """How guessing is slowed down. One object may serve several layers.
 
-    `free_failures`: the failure for one name from one network (/24 or /64) from which on tries wait, the right password
-    among them. `first_delay`: for how many seconds; each further failure doubles that, up to `longest_delay`.
-    `network_failures`: the failure from one network, for whatever names, from which on it waits as a whole.
+    `free_failures`: so many tries for one name from one network (/24 or /64) may fail before the next one has to wait,
+    be it right or wrong. `first_delay`: for how many seconds; each further failure doubles that, up to `longest_delay`.
+    `network_failures`: so many may fail from one network, for whatever names, before all of it has to wait.
     `forget_after`: seconds after which as many failures as are free are forgotten, one after the other. A success
     forgets those for its name from its network.
 
