@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from asking import ask, make_environ
+from auth_helpers import who
 from guessing import ANN, ELSEWHERE, NEIGHBOUR, Broken, Key, Site
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from middleware.auth.attempts import attempt
 from middleware.auth.schemes.base import Throttled
 from middleware.auth.throttle import MOST_LOUD, Throttle
 from middleware.errors import ConfigurationError
+from middleware.integrations.conversion import build
 from middleware.stores import MemoryStore
 from middleware.stores.sqlite import SQLiteStore
 from middleware.testing import FakeClock
@@ -459,6 +461,19 @@ def test_other_options(clock):
     assert site.guess(2) == [401, 429]
     clock.advance(2)
     assert site.ask("apple").code == 200
+
+
+def test_a_configuration_file_sets_each_option_or_none_at_all(tmp_path):
+    options = {
+        "throttle.free_failures": "3", "throttle.longest_delay": "5m", "throttle.shared": "10.0.0.1 ::1",
+        "throttle.store": f"sqlite:///{tmp_path}/auth.db", "throttle.on_store_error": "deny",
+    }  # fmt: skip
+    throttle = build(AuthMiddleware, who, Key(), options=options, where="[filter:auth]").throttle
+    with throttle._store:
+        assert (throttle._by_user.free, throttle._by_user.longest, throttle._denies) == (3, 300, True)
+        assert "10.0.0.1" in throttle._shared
+    layer = build(AuthMiddleware, who, Key(), options={"throttle": "none"}, where="[filter:auth]")
+    assert layer.throttle is None
 
 
 # Whatever happens

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
 from threading import Event, Lock
 
 from middleware.auth.schemes.base import Throttled, Unavailable
@@ -102,7 +101,7 @@ class _Flight:
         self.error: Throttled | Unavailable | None = Unavailable()  # until it is known better
 
 
-_started = blake2b(key=os.urandom(32), digest_size=16)  # itself never updated
+_KEY = os.urandom(32)
 _flights: dict[bytes, _Flight] = {}
 _lock = Lock()
 
@@ -140,6 +139,6 @@ def _shared(flight: _Flight) -> Any:
 
 
 def _digest(text: str) -> bytes:
-    digest = _started.copy()
-    digest.update(text.encode("utf-8", "surrogatepass"))
-    return digest.digest()
+    from hashlib import blake2b
+
+    return blake2b(text.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()

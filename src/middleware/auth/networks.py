@@ -93,10 +93,14 @@ def _packed(address: str) -> bytes | None:
 
 def _packed_4(address: str) -> bytes | None:
     parts = address.split(".")
-    if len(parts) != 4 or not all(_is_number(part, 3) for part in parts):
+    if len(parts) != 4:
         return None
-    numbers = [int(part) for part in parts]
-    return bytes(numbers) if max(numbers) < 256 else None
+    try:
+        packed = bytes(map(int, parts))
+    except ValueError:
+        return None
+    # Written anew, since int() reads more than digits, and a zero before a number is octal for some.
+    return packed if "{}.{}.{}.{}".format(*packed) == address else None
 
 
 def _packed_6(address: str) -> bytes | None:
