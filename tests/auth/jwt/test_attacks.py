@@ -31,9 +31,10 @@ from jwt_helpers import (
     token,
 )
 
+from middleware.auth.jwt.invalid import InvalidToken
 from middleware.auth.jwt.key_sets import StaticKeys
 from middleware.auth.jwt.keys import key_set
-from middleware.auth.jwt.reading import ACCESS_TOKEN, InvalidToken
+from middleware.auth.jwt.reading import ACCESS_TOKEN
 from middleware.auth.jwt.verifying import TokenVerifier
 
 ALGORITHMS = ("RS256", "ES256")

@@ -1,4 +1,4 @@
-"""Whose a token is: what claims say, and what a callable has found out. Values in, an identity out."""
+"""Whose a token is: by what a signed one claims, or by what a callable knows of it."""
 
 from __future__ import annotations
 
@@ -6,39 +6,79 @@ from collections.abc import Mapping
 
 from middleware.auth.identity import Identity
 from middleware.auth.jwt.claims import moment, name_in, roles_in, scopes_in, texts
-from middleware.auth.jwt.reading import InvalidToken
+from middleware.auth.jwt.invalid import InvalidToken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, Protocol
+    from wsgiref.types import WSGIEnvironment
+
+    from middleware.auth.jwt.verifying import TokenVerifier
+
+    Verify = Callable[[str], Identity | Mapping[str, Any] | None]
+
+    class Tokens(Protocol):
+        """Tokens of one kind. `keys` is another object when what was found out with it counts no longer."""
+
+        @property
+        def keys(self) -> object: ...
+
+        def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:
+            """Whose token this is. Raises InvalidToken, and Unavailable where that cannot be told just now."""
+            ...
 
 
-def identity_from(claims: Mapping[str, Any], *, scheme: str, user: str, roles: Sequence[str] | None) -> Identity:
-    """The identity of a verified token. `roles`: where its roles are. Raises InvalidToken for claims of wrong types."""
-    name = claims.get("name")
-    return Identity(
-        name_in(claims, user),
-        scheme,
-        issuer=claims["iss"],
-        name=name if type(name) is str else None,
-        roles=() if roles is None else roles_in(claims, roles),
-        scopes=scopes_in(claims),
-        claims=claims,
-        authenticated_at=moment(claims, "auth_time"),  # not `iat`: a token may be fresh and the login old
-        expires_at=moment(claims, "exp"),
-        factors=texts(claims["amr"], "amr") if "amr" in claims else (),  # RFC 8176
-    )
+class SignedTokens:
+    """Tokens that say themselves whose they are. `user`: the claim with the name; `roles`: where the roles are."""
+
+    def __init__(self, verifier: TokenVerifier, *, scheme: str, user: str, roles: Sequence[str] | None) -> None:
+        self._verifier = verifier
+        self._scheme = scheme
+        self._user = user
+        self._roles = roles
+
+    @property
+    def keys(self) -> object:
+        return self._verifier.keys.current
+
+    def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:
+        """See Tokens."""
+        claims = self._verifier.verify(token, environ)
+        name = claims.get("name")
+        return Identity(
+            name_in(claims, self._user),
+            self._scheme,
+            issuer=claims["iss"],
+            name=name if type(name) is str else None,
+            roles=() if self._roles is None else roles_in(claims, self._roles),
+            scopes=scopes_in(claims),
+            claims=claims,
+            authenticated_at=moment(claims, "auth_time"),  # not `iat`: a token may be young and the login old
+            expires_at=moment(claims, "exp"),
+            factors=texts(claims["amr"], "amr") if "amr" in claims else (),  # RFC 8176
+        )
 
 
-def opaque_identity(found: object, *, scheme: str, now: float) -> Identity:
-    """What `verify=` has found. Raises InvalidToken for nothing, and TypeError for what is no identity."""
-    if found is None:
-        raise InvalidToken("unknown token")
-    if not isinstance(found, Identity):
-        if not isinstance(found, Mapping):
-            raise TypeError(f"verify= gives an Identity, the fields of one in a mapping, or None: {type(found)}")
-        found = Identity(**{"scheme": scheme, **found})
-    if found.expires_at is not None and found.expires_at <= now:
-        raise InvalidToken("expired")
-    return found
+class OpaqueTokens:
+    """Tokens that only `verify` knows."""
+
+    keys = None
+
+    def __init__(self, verify: Verify, *, scheme: str, clock: Callable[[], float]) -> None:
+        self._verify = verify
+        self._scheme = scheme
+        self._clock = clock
+
+    def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:  # noqa: ARG002 - see Tokens
+        """See Tokens. Raises TypeError where `verify` gives what is no identity."""
+        found = self._verify(token)
+        if found is None:
+            raise InvalidToken("unknown token")
+        if not isinstance(found, Identity):
+            if not isinstance(found, Mapping):
+                raise TypeError(f"verify= gives an Identity, the fields of one in a mapping, or None: {type(found)}")
+            found = Identity(**{"scheme": self._scheme, **found})
+        if found.expires_at is not None and found.expires_at <= self._clock():
+            raise InvalidToken("expired")
+        return found

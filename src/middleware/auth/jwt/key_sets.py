@@ -11,8 +11,8 @@ from hashlib import blake2b
 
 from middleware.auth.jwt.bucket import Bucket
 from middleware.auth.jwt.fetching import FetchFailed
+from middleware.auth.jwt.invalid import InvalidToken
 from middleware.auth.jwt.keys import InvalidKeys, key_set
-from middleware.auth.jwt.reading import InvalidToken
 from middleware.auth.jwt.shared_keys import SharedKeys
 from middleware.auth.jwt.strict_json import json_object
 from middleware.auth.schemes.base import Unavailable

@@ -7,7 +7,8 @@ mean two things, and one that mixes secrets with public keys, is refused as a wh
 from __future__ import annotations
 
 from middleware.auth.jwt.algorithms import KEYS_OF, SECRET_BYTES, check_algorithms
-from middleware.auth.jwt.reading import InvalidToken, from_base64url
+from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.reading import from_base64url
 from middleware.errors import MiddlewareError
 
 TYPE_CHECKING = False

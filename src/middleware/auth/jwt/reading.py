@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 
+from middleware.auth.jwt.invalid import InvalidToken
 from middleware.auth.jwt.strict_json import json_object
-from middleware.errors import MiddlewareError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ _BRING_KEYS = frozenset({"jku", "jwk", "x5u", "x5c"})
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-
-
-class InvalidToken(MiddlewareError):
-    """A token that does not count. `reason` is a fixed word for operators; neither it nor the token goes to clients."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Token:

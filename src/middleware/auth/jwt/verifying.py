@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from middleware.auth.jwt.claims import check_claims
-from middleware.auth.jwt.reading import InvalidToken, brings_keys, check_header, read
+from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.reading import brings_keys, check_header, read
 from middleware.auth.telling import tell
 
 TYPE_CHECKING = False

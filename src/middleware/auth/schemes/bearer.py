@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 
-from middleware.auth.identity import Identity
+from middleware.auth.jwt.invalid import InvalidToken
 from middleware.auth.schemes.base import Refused
+from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError
 from middleware.headers import members, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Collection, Sequence
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.identity import Identity
     from middleware.auth.jwt.fetching import Fetch
+    from middleware.auth.jwt.identities import Tokens, Verify
     from middleware.auth.jwt.sources import GivenKeys
     from middleware.auth.jwt.verifying import TokenVerifier
-
-    Verify = Callable[[str], Identity | Mapping[str, Any] | None]
 
 LONGEST = 16384  # characters of the Authorization field
 MOST_REMEMBERED_FOR = 60  # seconds
@@ -72,6 +72,7 @@ class Bearer:
         allow_insecure: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        from middleware.auth.jwt.identities import OpaqueTokens, SignedTokens
         from middleware.auth.jwt.remembering import Remembered
 
         if not isinstance(user, str) or not user:
@@ -81,13 +82,10 @@ class Bearer:
         remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember is None else remember
         if not _is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
             raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
-        self._clock = clock
         self._challenge = f"Bearer realm={quoted(realm)}"
-        self._verify = verify
-        self._user = user
-        self._roles = _path(roles)
+        path = _path(roles)
         if verify is None:
-            self._tokens = _signed_tokens(
+            verifier = _verifier(
                 issuer,
                 audience,
                 keys=keys,
@@ -99,11 +97,13 @@ class Bearer:
                 allow_insecure=allow_insecure,
                 clock=clock,
             )
+            self._tokens: Tokens = SignedTokens(verifier, scheme=self.name, user=user, roles=path)
         else:
             given = {"issuer": issuer, "audience": audience, "keys": keys, "jwks_uri": jwks_uri, "fetch": fetch}
             given |= {"algorithms": algorithms, "roles": roles}
             _check_verify(verify, [name for name, value in given.items() if value is not None])
-        self._remembered = Remembered(remembered_for, self._keys, clock) if remembered_for else None
+            self._tokens = OpaqueTokens(verify, scheme=self.name, clock=clock)
+        self._remembered = Remembered(remembered_for, self._tokens, clock) if remembered_for else None
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
         """Whose token the Authorization field holds. Raises Unavailable where its key cannot be had."""
@@ -119,9 +119,13 @@ class Bearer:
         token = token_in(field)
         if token is None or isinstance(token, Refused):
             return token
-        keys = self._keys()  # as they are before the token is looked at: should they change now, it counts once
-        found = self._identify(token, environ)
-        if remembered is not None and isinstance(found, Identity):
+        keys = self._tokens.keys  # as they are before the token is looked at: should they change now, it counts once
+        try:
+            found = self._tokens.identify(token, environ)
+        except InvalidToken as error:
+            tell(environ, "token.invalid", scheme=self.name, reason=error.reason)
+            return Refused(error.reason, 401, {"error": "invalid_token"})
+        if remembered is not None:
             remembered.keep(token, found, keys)
         return found
 
@@ -130,27 +134,6 @@ class Bearer:
         if refused is None:
             return (self._challenge,)
         return (", ".join([self._challenge, *(f"{name}={quoted(v)}" for name, v in refused.parameters.items())]),)
-
-    def _identify(self, token: str, environ: WSGIEnvironment) -> Identity | Refused:
-        from middleware.auth.jwt.reading import InvalidToken
-        from middleware.auth.telling import tell
-
-        try:
-            return self._identity(token, environ)
-        except InvalidToken as error:
-            tell(environ, "token.invalid", scheme=self.name, reason=error.reason)
-            return Refused(error.reason, 401, {"error": "invalid_token"})
-
-    def _identity(self, token: str, environ: WSGIEnvironment) -> Identity:
-        from middleware.auth.jwt.identities import identity_from, opaque_identity
-
-        if self._verify is None:
-            claims = self._tokens.verify(token, environ)
-            return identity_from(claims, scheme=self.name, user=self._user, roles=self._roles)
-        return opaque_identity(self._verify(token), scheme=self.name, now=self._clock())
-
-    def _keys(self) -> object:
-        return self._tokens.keys.current if self._verify is None else None
 
 
 def token_in(field: str) -> str | Refused | None:
@@ -176,7 +159,7 @@ def _malformed(reason: str) -> Refused:
     return Refused(reason, 400, {"error": "invalid_request"})
 
 
-def _signed_tokens(
+def _verifier(
     issuer: str | None,
     audience: str | Collection[str] | None,
     *,
