@@ -62,6 +62,15 @@ def test_the_secret_is_taken_out_whether_it_is_right_or_not(made):
         assert secret not in environ.values()
 
 
+def test_two_proofs_may_ask_for_the_same_secret_and_it_is_printed_nowhere():
+    environ = sent(SECRET)
+    assert proof(peers=["192.0.2.0/24"]).missing(environ) is None
+    assert proof(secret=SECRET).missing(environ) is None
+    assert proof(secret="another secret, as long").missing(environ) == "secret"
+    assert SECRET not in repr(environ)
+    assert proof(secret=SECRET, secret_header="X-Other").missing(environ) == "secret"
+
+
 @pytest.mark.parametrize(
     "options",
     [

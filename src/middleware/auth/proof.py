@@ -30,7 +30,7 @@ class Proof:
     address, a Unix socket, is judged by the secret alone. Raises ConfigurationError.
     """
 
-    __slots__ = ("_equal", "_peers", "_secret_field", "_secrets")
+    __slots__ = ("_equal", "_kept", "_peers", "_secret_field", "_secrets")
 
     _equal: Callable[[bytes, bytes], bool]
 
@@ -40,6 +40,7 @@ class Proof:
         self._peers = None if peers is None else _networks(peers)
         self._secrets = () if secret is None else _sendable(check_secrets(secret))
         self._secret_field = Field(secret_header, "secret_header")
+        self._kept = f"middleware.auth.{secret_header.lower()}"
         if self._secrets:
             from hmac import compare_digest
 
@@ -53,6 +54,10 @@ class Proof:
     def missing(self, environ: WSGIEnvironment) -> str | None:
         """What this request lacks: `"peer"` or `"secret"`; None where it is proved. The secret is taken out."""
         given = self._secret_field.take(environ)
+        if given is not None:
+            environ[self._kept] = _Kept(given)
+        elif self._kept in environ:  # another proof has taken it
+            given = environ[self._kept].secret
         address = environ.get("REMOTE_ADDR") or ""
         if self._peers is not None and address not in self._peers and (address or not self._secrets):
             return "peer"
@@ -66,6 +71,15 @@ class Proof:
         except UnicodeEncodeError:
             return False
         return any([self._equal(sent, secret) for secret in self._secrets])  # noqa: C419 - in the same time for each
+
+
+class _Kept:
+    """A secret that does not show where environ is printed."""
+
+    __slots__ = ("secret",)
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
 
 
 class Field:
