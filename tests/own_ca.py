@@ -16,6 +16,17 @@ from cryptography.x509.oid import NameOID
 NOW = 1_790_000_000.0  # in September 2026
 DAY = 86_400
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 EMAIL, DNS, URI = x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier
 
 
@@ -29,7 +40,7 @@ class Authority:
 
     def issue(self, *common_names, san=(), begins=NOW - DAY, ends=NOW + DAY, key=None, extensions=()):
         """A certificate, whatever names it has."""
-        public = (key or _a_key()).public_key()
+        public = (key or a_key()).public_key()
         return self._signed(distinguished(*common_names), public, san=san, begins=begins, ends=ends, more=extensions)
 
     def _signed(self, subject, public, *, san=(), begins=0.0, ends=4e9, ca=False, more=()):
@@ -42,7 +53,11 @@ class Authority:
             .not_valid_before(_moment(begins))
             .not_valid_after(_moment(ends))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
+        if ca:
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
         if san:
             builder = builder.add_extension(x509.SubjectAlternativeName(list(san)), critical=False)
         for extension in more:
@@ -57,7 +72,7 @@ def authority():
 
 
 @cache
-def _a_key():
+def a_key():
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -79,8 +94,12 @@ def pem(certificate):
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
-def private_pem(key):
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+def write_with_key(folder, name, certificate, key):
+    """The paths of the certificate and its private key, as programs take them."""
+    paths = folder / f"{name}.pem", folder / f"{name}.key"
+    paths[0].write_text(pem(certificate))
+    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
 
 
 def escaped(certificate):
