@@ -15,8 +15,8 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 from conftest import program
 from cryptography import x509
-from own_ca import DAY, DNS, EMAIL, Authority, a_key, authority, escaped, write_with_key
 from over_http import exchange, served
+from own_ca import DAY, DNS, EMAIL, Authority, a_key, authority, escaped, write_with_key
 from servers.nginx import nginx
 from servers.programs import free_port
 

@@ -1,4 +1,4 @@
-"""The table of header fields as bytes on the wire of real servers: no client is taken for a proxy. TRU-2 to TRU-4, T2."""
+"""The table of header fields as bytes on the wire of real servers: a client is no proxy. TRU-2 to TRU-4, T2."""
 
 from __future__ import annotations
 
