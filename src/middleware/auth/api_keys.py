@@ -53,11 +53,11 @@ class ApiKeyRecord:
         disabled: bool = False,
     ) -> None:
         if not is_id(id):
-            raise ConfigurationError(f"the id of an API key is letters and digits, not {id!r}")
+            raise ConfigurationError("the id of an API key is letters and digits")  # not shown: it may be a key
         if not isinstance(sha256, str) or len(sha256) != 64 or sha256.strip("0123456789abcdef"):
-            raise ConfigurationError(f"what is stored of API key {id} is no SHA-256 in 64 lower-case hex digits")
+            raise ConfigurationError("what is stored of an API key is its SHA-256 in 64 lower-case hex digits")
         if not isinstance(user, str) or not user or not user.isprintable():
-            raise ConfigurationError(f"the user of API key {id} is a name, not {user!r}")
+            raise ConfigurationError(f"the user of an API key is a name, not {user!r}")
         for option, names in (("scopes", scopes), ("roles", roles)):
             if isinstance(names, str):
                 raise ConfigurationError(f"{option} are a list: [{names!r}]")
