@@ -43,7 +43,7 @@ def read(value, digest="sha256", secrets=(SECRET,), address="0.0.0.0"):
 
 def signed(rest, digest="sha256", at=b"6553f100"):
     """A ticket with a right digest and whatever stands behind it, in base64."""
-    from middleware.auth.tickets import _signature
+    from middleware.auth.tickets.codec import _signature
 
     user, _, tail = rest.partition(b"!")
     tokens, bang, data = tail.partition(b"!")
@@ -150,7 +150,7 @@ def test_TKT_3_a_cookie_of_the_standard_library_is_read_with_its_escapes():
 def test_escapes_are_undone_as_by_the_standard_library(text):
     from http.cookies import _quote, _unquote
 
-    from middleware.auth.tickets import _unescaped
+    from middleware.auth.tickets.codec import _unescaped
 
     latin = text.encode("utf-8").decode("latin-1")
     assert _unescaped(_quote(latin)[1:-1] if _quote(latin) != latin else latin.replace("\\", "\\\\")) == latin
