@@ -1,0 +1,137 @@
+"""repoze.who's environ on our identities, for applications that were written for it.
+
+app = RepozeWho(app)
+app = AuthMiddleware(app, SessionLogin(users), rules=[...])
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from middleware.auth.handle import get_auth
+from middleware.auth.identity import get_identity
+from middleware.auth.tickets.who import WhoIdentifier, WhoIdentity, WhoPlugins, who_identity
+from middleware.auth.users import check_users
+from middleware.auth.verification import Verifier
+from middleware.errors import ConfigurationError
+from middleware.wsgi import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from middleware.auth.users import Users
+
+    AddMetadata = Callable[[WSGIEnvironment, WhoIdentity], object]
+    Headers = list[tuple[str, str]]
+
+
+class RepozeWho:
+    """Puts `repoze.who.identity`, `repoze.who.plugins` and `repoze.who.api` into environ. Stands inside AuthMiddleware.
+
+    `metadata`: metadata providers of repoze.who, or callables that take environ and the identity and add to it.
+    `users`: as for `Basic`, for applications that call `api.login(credentials)`. `clock`: seconds since 1970.
+
+    Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        metadata: Iterable[Any] = (),
+        users: Users | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = app
+        self._metadata = [_adder(provider) for provider in metadata]
+        if users is not None:
+            check_users(users)
+        self._verifier = None if users is None else Verifier(users, clock)
+        self._plugins = WhoPlugins(WhoIdentifier(_remember, _forget))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        identity = get_identity(environ)
+        plugins = environ.setdefault("repoze.who.plugins", self._plugins)  # AuthTkt has its own: it knows of tokens
+        environ.pop("repoze.who.identity", None)
+        if identity is not None:
+            made = environ["repoze.who.identity"] = who_identity(identity, plugins["auth_tkt"])
+            for add in self._metadata:
+                add(environ, made)
+        environ["repoze.who.api"] = WhoAPI(environ, plugins, self._verifier)
+        return self.app(environ, start_response)
+
+
+class WhoAPI:
+    """`environ["repoze.who.api"]`: what applications call. No method gives header fields: cookies go by themselves."""
+
+    def __init__(self, environ: WSGIEnvironment, plugins: WhoPlugins, verifier: Verifier | None) -> None:
+        self.environ = environ
+        self.name_registry = plugins
+        self._verifier = verifier
+
+    def authenticate(self) -> WhoIdentity | None:
+        """Who is asking, None where nobody is identified."""
+        found: WhoIdentity | None = self.environ.get("repoze.who.identity")
+        return found
+
+    def challenge(
+        self,
+        status: str = "403 Forbidden",  # noqa: ARG002 - as repoze.who has it
+        app_headers: Headers | tuple[()] = (),
+    ) -> WSGIApplication:
+        """The application that asks for a login: a 401, of which AuthMiddleware makes what suits the client."""
+        cookies = [(name, value) for name, value in app_headers if name.lower() == "set-cookie"]
+        return Response("401 Unauthorized", cookies)
+
+    def remember(self, identity: Mapping[str, Any] | None = None) -> Headers:
+        """Sign in the user of `identity`; nothing for None, since a login is remembered by itself."""
+        return [] if identity is None else self.name_registry["auth_tkt"].remember(self.environ, identity)
+
+    def forget(self, identity: Mapping[str, Any] | None = None) -> Headers:
+        """Sign out whoever is asking."""
+        return self.name_registry["auth_tkt"].forget(self.environ, identity)
+
+    def login(
+        self, credentials: Mapping[str, Any], identifier_name: str | None = None
+    ) -> tuple[WhoIdentity | None, Headers]:
+        """Check `login` and `password` of a form, and sign in who they are of; None where they are wrong.
+
+        Raises ConfigurationError without `users=`, Throttled and Unavailable as `Basic` does.
+        """
+        if self._verifier is None:
+            raise ConfigurationError("api.login() checks passwords: say where they are, RepozeWho(app, users=...)")
+        from middleware.auth.attempts import attempt
+
+        verifier, user, password = self._verifier, credentials.get("login"), credentials.get("password")
+        if not isinstance(user, str) or not isinstance(password, str) or not user or not user.isprintable():
+            return None, []
+        account = attempt(self.environ, "repoze.who", user, lambda: verifier.check(user, password))
+        if account is None:
+            return None, []
+        made = WhoIdentity({**credentials, "repoze.who.userid": user, "groups": sorted(account.roles)})
+        made.pop("password", None)
+        self.name_registry[identifier_name or "auth_tkt"].remember(self.environ, made)
+        return made, []
+
+    def logout(self, identifier_name: str | None = None) -> Headers:
+        """Sign out whoever is asking: from here on there is no identity."""
+        headers = self.name_registry[identifier_name or "auth_tkt"].forget(self.environ)
+        self.environ.pop("repoze.who.identity", None)
+        return headers
+
+
+def _remember(environ: WSGIEnvironment, identity: Mapping[str, Any]) -> None:
+    get_auth(environ).login(str(identity["repoze.who.userid"]), remember=identity.get("max_age") is not None)
+
+
+def _forget(environ: WSGIEnvironment) -> None:
+    get_auth(environ).logout()
+
+
+def _adder(provider: Any) -> AddMetadata:
+    add: AddMetadata = getattr(provider, "add_metadata", provider)
+    if not callable(add) or isinstance(provider, type):
+        raise ConfigurationError(f"metadata= takes metadata providers or callables, not {provider!r}")
+    return add
