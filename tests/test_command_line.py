@@ -55,7 +55,16 @@ def test_without_a_command_the_help_is_shown_and_the_status_says_wrong_use(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("auth", "hash", "hunter2"), ("hash",), ("auth",), ("nonsense",), ("stores",), ("stores", "purge"), ("--wrong",)],
+    [
+        ("auth", "hash", "hunter2"),
+        ("hash",),
+        ("auth",),
+        ("auth", "explain", "GET", "/"),
+        ("nonsense",),
+        ("stores",),
+        ("stores", "purge"),
+        ("--wrong",),
+    ],
 )
 def test_wrong_use_exits_with_2(run, arguments):
     status, out, err = run(*arguments)
@@ -132,3 +141,104 @@ def test_a_store_that_cannot_be_opened_is_told_in_one_line(run):
     status, out, err = run("stores", "purge", "nonsense://")
     assert (status, out) == (1, "")
     assert err.count("\n") == 1
+
+
+# auth explain
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A PasteDeploy file whose application is nobody's business."""
+    import types
+
+    module = types.ModuleType("site_of_the_command_line")
+    module.site = lambda global_conf: pytest.fail
+    module.broken = lambda global_conf: {}["missing"]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (tmp_path / "users").write_text("ann:$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43)
+    file = tmp_path / "app.ini"
+    file.write_text(SITE)
+    return str(file)
+
+
+SITE = """
+[pipeline:main]
+pipeline = log auth site
+[pipeline:bare]
+pipeline = log site
+[pipeline:wrong]
+pipeline = misspelt site
+[filter:log]
+use = egg:wsgi-middleware#logging
+[filter:auth]
+use = egg:wsgi-middleware#auth
+scheme.1 = basic htpasswd:%(here)s/users
+rule.1 = allow /pub
+rule.2 = require /admin role=admin
+rule.10 = require / methods=GET
+[filter:misspelt]
+use = egg:wsgi-middleware#auth
+scheme.1 = basik htpasswd:%(here)s/users
+[app:site]
+paste.app_factory = site_of_the_command_line:site
+[app:broken]
+paste.app_factory = site_of_the_command_line:broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("GET /pub/x", ["GET /pub/x", "rule 1: allow('/pub')", "everybody may"]),
+        ("GET /admin", ["rule 2: require('/admin', role=['admin'])", "asks basic, which reads Authorization"]),
+        ("GET /x", ["rule 3: require('/', methods=['GET', 'HEAD'])", "needs a login"]),
+        ("POST /x", ["no rule matches", "401"]),
+        ("GET //admin", ["//admin  decided by", "/admin  decided by", "require('/admin', role=['admin'])", "400"]),
+        ("get /pub", ["no rule matches"]),
+        ("GET admin", ["400"]),
+        ("GET /\udcff", ["GET /\\udcff"]),
+    ],
+)
+def test_explain_says_which_rule_decides_and_why(run, config, asked, told):
+    status, out, err = run("auth", "explain", *asked.split(), "--config", config)
+    assert (status, err) == (0, "")
+    assert all(part in out for part in told), out
+
+
+def test_explain_says_what_the_layer_says(run, config):
+    from middleware.integrations.pastedeploy import load
+
+    layer = load(config, "main").app
+    for method, path in [("GET", "//admin"), ("HEAD", "/pub"), ("DELETE", "/x")]:
+        assert run("auth", "explain", method, path, "--config", config)[1] == f"{layer.explain(method, path)}\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("bare", "has no auth layer: name a pipeline by --section"),
+        ("nowhere", "No section 'nowhere'"),
+        ("wrong", "there is no scheme 'basik'; did you mean 'basic'?"),
+    ],
+)
+def test_what_cannot_be_explained_is_told_in_one_line(run, config, section, told):
+    status, out, err = run("auth", "explain", "GET", "/", "--config", config, "--section", section)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert told in err
+
+
+def test_a_file_that_is_not_there_is_told_in_one_line(run, tmp_path):
+    status, out, err = run("auth", "explain", "GET", "/", "--config", str(tmp_path / "app.ini"))
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "cannot be loaded" in err
+
+
+def test_an_error_of_the_application_keeps_its_traceback(run, config):
+    with pytest.raises(KeyError, match="missing"):
+        run("auth", "explain", "GET", "/", "--config", config, "--section", "broken")
+
+
+def test_without_pastedeploy_explain_says_what_to_install(run, config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "paste.deploy", None)
+    status, _, err = run("auth", "explain", "GET", "/", "--config", config)
+    assert (status, "pip install 'wsgi-middleware[paste]'" in err) == (1, True)

@@ -1,4 +1,4 @@
-"""`auth hash`: what a file of users holds."""
+"""`auth explain` says which rule decides a request; `auth hash` makes what a file of users holds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,37 @@ def add_to(commands: Any) -> None:
     auth = commands.add_parser("auth", help="users, their passwords, and who may come where").add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="command"
     )
+    explaining = auth.add_parser(
+        "explain",
+        help="say which rule decides a request, and why",
+        description="Loads the application of a PasteDeploy file, and asks its auth layer. Nothing is served.",
+    )
+    explaining.add_argument("method", metavar="METHOD", help="in capitals, as rules have it: GET")
+    explaining.add_argument(
+        "path", metavar="PATH", help="as the application is told it: decoded, with its mount, without a query"
+    )
+    explaining.add_argument("--config", metavar="FILE", required=True, help="the PasteDeploy file")
+    explaining.add_argument("--section", metavar="NAME", default="main", help="of the app or pipeline; main by default")
+    explaining.set_defaults(run=_explain)
     hashing = auth.add_parser(
         "hash",
         help="print the hash of a password, for a users file",
         description="Asks for the password on the terminal, or reads one line of standard input.",
     )
     hashing.set_defaults(run=_print_hash)
+
+
+def _explain(asked: Namespace) -> int:
+    from middleware.auth import AuthMiddleware
+    from middleware.integrations.pastedeploy import load
+    from middleware.integrations.wrapped import layer_in
+
+    layer = layer_in(load(asked.config, asked.section), AuthMiddleware)
+    if layer is None:
+        complain(f"{asked.section} in {asked.config} has no auth layer: name a pipeline by --section", "auth explain")
+        return 1
+    say(str(layer.explain(asked.method, asked.path)))
+    return 0
 
 
 def _print_hash(_: Namespace) -> int:

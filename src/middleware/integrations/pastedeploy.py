@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from configparser import Error as BadFile
 from configparser import RawConfigParser
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from middleware.errors import ConfigurationError
+from middleware.errors import ConfigurationError, MiddlewareError, MissingExtra
 from middleware.integrations.conversion import build
 from middleware.integrations.login_lines import rule, scheme
 
@@ -24,6 +26,24 @@ if TYPE_CHECKING:
     from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
     from middleware.sessions import SessionMiddleware
+
+
+def load(file: str, name: str) -> WSGIApplication:
+    """The application or pipeline of this name in a PasteDeploy file.
+
+    Raises ConfigurationError where there is none, MissingExtra where PasteDeploy is not installed.
+    """
+    try:
+        loadapp = import_module("paste.deploy").loadapp
+    except ImportError as error:
+        raise MissingExtra("PasteDeploy files need an extra: pip install 'wsgi-middleware[paste]'") from error
+    try:
+        app: WSGIApplication = loadapp(f"config:{Path(file).absolute()}", name)
+    except (OSError, LookupError, BadFile) as error:
+        if isinstance(error, (MiddlewareError, KeyError, IndexError)):
+            raise  # of a layer, or of the application
+        raise ConfigurationError(f"{file} cannot be loaded: {error}") from error
+    return app
 
 
 def session(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> SessionMiddleware:
