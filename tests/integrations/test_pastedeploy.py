@@ -21,7 +21,7 @@ from middleware import (
     get_session,
     stores,
 )
-from middleware.auth import Basic, Htpasswd, SessionLogin, allow, optional, require
+from middleware.auth import Basic, Htpasswd, SessionLogin, allow, deny, optional, require
 from middleware.errors import ConfigurationError
 from middleware.integrations import pastedeploy
 from middleware.integrations.beaker import BeakerSessions
@@ -206,13 +206,13 @@ def test_every_option_of_every_constructor_can_be_read_from_text(name):
             assert readers(key, kind), key
 
 
-@pytest.mark.parametrize("make", [Basic, SessionLogin, Htpasswd, allow, optional, require])
+@pytest.mark.parametrize("make", [Basic, SessionLogin, Htpasswd, allow, optional, require, deny])
 def test_every_option_of_schemes_users_and_rules_can_be_read_from_text(make):
     for option, annotation in option_types(make).items():
         assert readers(option, annotation), option
 
 
-@pytest.mark.parametrize("make", [*LAYERS.values(), Basic, SessionLogin, Htpasswd])
+@pytest.mark.parametrize("make", [*LAYERS.values(), Basic, SessionLogin, Htpasswd, optional, require])
 def test_every_number_has_its_unit(make):
     """A new option that is a number needs a place in the table: seconds, bytes, things that are counted, shares."""
     for option, annotation in option_types(make).items():
@@ -288,13 +288,25 @@ SCHEME = {"scheme.1": "basic htpasswd:%(here)s/users"}
         ("rule.1", "allow static", "rule.1: allow(): a path begins with /"),
         ("rule.1", "require /admin role=a role=b", "rule.1: role is given twice"),
         ("rule.1", 'require "/admin', "rule.1: No closing quotation"),
-        ("rule.1", "", "rule.1: the line begins with the rule: allow, optional, require"),
+        ("rule.1", "", "rule.1: the line begins with the rule: allow, optional, require, deny"),
+        ("rule.1", "require /admin fresh=soon", "rule.1: fresh is 'soon', expected none or a duration such as 30m"),
+        ("rule.1", "require /admin check=os:nonsense", "rule.1: check is 'os:nonsense', expected none or a name"),
+        ("rule.1", "optional / ignore_bad=maybe", "rule.1: ignore_bad is 'maybe', expected true or false"),
+        ("rule.1", "optional / ignore_bad", "rule.1: optional(): a path begins with /"),
+        ("rule.1", "deny / role=admin", "rule.1: there is no option 'role'"),
+        ("rule.1", "require /admin schemes=digest", "names a scheme that is not there: digest"),
         ("rule.one", "allow /", "'rule.one' has no number"),
         ("rule.01", "allow /", "there are two lines rule.1"),
         ("rules", "allow /", "there is no option 'rules'; did you mean 'rule.1'?"),
-        ("scheme.2", "digest htpasswd:x", "scheme.2: there is no scheme 'digest'; did you mean "),
-        ("scheme.2", "session", "scheme.2: a scheme has one source of users"),
-        ("scheme.2", "session users.txt", "scheme.2: 'users.txt' is no source of users"),
+        ("scheme.2", "sesion htpasswd:x", "scheme.2: there is no scheme 'sesion'; did you mean 'session'?"),
+        ("scheme.2", "", "scheme.2: the line begins with the scheme: basic, "),
+        (
+            "scheme.2",
+            "session",
+            "scheme.2: a scheme has one source of users or keys, as in session htpasswd:%(here)s/f",
+        ),
+        ("scheme.2", "session htpasswd:x more", "in session htpasswd:%(here)s/file; 'more' means nothing"),
+        ("scheme.2", "session users.txt", "scheme.2: 'users.txt' is no source of users or keys: write htpasswd:"),
         ("scheme.2", "session no_such:users", "scheme.2: No module named 'no_such'"),
         ("scheme.2", "session htpasswd:/nowhere", "scheme.2: Htpasswd cannot read '/nowhere'"),
         ("scheme.2", "session htpasswd:%(here)s/users relm=x", "scheme.2: there is no option 'relm'"),
@@ -341,6 +353,73 @@ def test_lines_and_python_give_the_same_rules(load, hashed):
             ],
         )
     )
+
+
+PAIRS = [
+    (method, path)
+    for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PROPFIND", "get")
+    for path in ("/", "/static/x.css", "/healthz", "/healthz/x", "/admin", "//admin", "/shop/../admin", "/ADMIN", "x")
+]
+
+
+def is_on_duty(identity, environ):
+    return True
+
+
+def test_lines_and_python_decide_alike_whatever_is_asked_for(load, tmp_path):
+    """Over all arguments that rules take."""
+    lines = {
+        "rule.1": "allow /static =/healthz",
+        "rule.2": "deny /shop/old methods=POST",
+        "rule.3": "optional /shop schemes=basic ignore_bad=yes shared=on",
+        "rule.4": "require /admin role=admin,owner user=ann scope=read,write fresh=10m "
+        "check=site_of_the_test:is_on_duty preflight=true",
+        "rule.10": "require / methods=GET,POST,PROPFIND",
+        "extra_methods": "PROPFIND",
+        "case_insensitive": "yes",
+    }
+    rules = [
+        allow("/static", "=/healthz"),
+        deny("/shop/old", methods=["POST"]),
+        optional("/shop", schemes=["basic"], ignore_bad=True, shared=True),
+        require(
+            "/admin",
+            role=["owner", "admin"],
+            user="ann",
+            scope=["read", "write"],
+            fresh=600,
+            check=is_on_duty,
+            preflight=True,
+        ),
+        require("/", methods=["GET", "POST", "PROPFIND"]),
+    ]
+    loaded = load(filter_of("auth", {**SCHEME, **lines}))
+    written = AuthMiddleware(
+        site, Basic(Htpasswd(tmp_path / "users")), rules=rules, extra_methods=["PROPFIND"], case_insensitive=True
+    )
+    assert len(PAIRS) > 50
+    for method, path in PAIRS:
+        assert str(loaded.explain(method, path)) == str(written.explain(method, path)), (method, path)
+
+
+def test_the_options_of_the_layer_are_keys_of_the_section(load, tmp_path):
+    options = {
+        "store": f"sqlite:///{tmp_path}/logins.db",
+        "scrub": "Remote-User X-Auth-User",
+        "mounted": "yes",
+        "remote_user_encoding": "wsgi",
+        "on_event": "site_of_the_test:is_on_duty",
+    }
+    app = load(filter_of("auth", {**SCHEME, **options, "rule.1": "allow /"}))
+    assert type(app.store).__name__ == "SQLiteStore"
+    assert app.mounted
+    assert app._listener is is_on_duty
+    assert {"HTTP_REMOTE_USER", "HTTP_X_AUTH_USER"} <= {*app._scrubbed}
+
+
+def test_a_secret_in_a_line_stays_out_of_messages(load):
+    for line in ('auth_tkt secret="hunter2', "auth_tkt secret=my hunter2 timeout=1h", "proxy X-User secret=a hunter2"):
+        assert "hunter2" not in refused(load, "auth", **{"scheme.1": line})
 
 
 def test_the_file_in_the_docs_loads(tmp_path, monkeypatch, hashed):

@@ -247,4 +247,6 @@ def _switch(name: str, value: bool) -> bool:
 def _text(value: object) -> str:
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, float):
+        return f"{value:g}"
     return repr([*value] if isinstance(value, tuple) else value)

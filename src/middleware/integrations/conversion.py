@@ -32,6 +32,7 @@ GROUPS = {
     "CacheKeys": "middleware.caching:CacheKeys",
     "CachePolicy": "middleware.caching:CachePolicy",
     "CookieOptions": "middleware.cookies:CookieOptions",
+    "RememberMe": "middleware.auth.schemes.remember_me:RememberMe",
     "Throttle": "middleware.auth.throttle:Throttle",
     "Timeouts": "middleware.sessions:Timeouts",
 }
@@ -43,6 +44,8 @@ ALIASES = {
     "Page": "Callable[[WSGIEnvironment, str, str], str]",
     "SameSite": 'Literal["Strict", "Lax", "None"]',
     "Secret": "str | bytes | Sequence[str | bytes]",
+    "UserFrom": "str | Callable[[Certificate], str]",
+    "Verify": "Callable[[str], Identity]",
 }
 
 # Types whose texts stay out of messages: the URL of a store may hold a password.
@@ -106,6 +109,24 @@ def build(
 def option_types(make: Callable[..., Any]) -> dict[str, str]:
     """The annotation of each option, as it stands in the source."""
     return {one.name: str(one.annotation) for one in _options(make)}
+
+
+def places(make: Callable[..., Any]) -> dict[str, str]:
+    """What is given without a name, in its order, with the annotation of each."""
+    parameters = inspect.signature(make).parameters.values()
+    has_place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return {one.name: str(one.annotation) for one in parameters if one.kind is has_place and one.default is one.empty}
+
+
+def names_in(annotation: str) -> set[str]:
+    """The names of the types that an annotation allows, as it stands in the source."""
+    return {_name(kind) for kind in _alternatives(annotation)} if annotation else set()
+
+
+def is_list(annotation: str) -> bool:
+    """Whether several texts may be given, and none of them is a secret."""
+    kinds = {_name(kind) for kind in _kinds(annotation)} if annotation else set()
+    return bool(kinds & LISTS.keys()) and "bytes" not in kinds
 
 
 def required(make: Callable[..., Any]) -> list[str]:
@@ -203,15 +224,20 @@ def _options(make: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _kinds(annotation: str) -> list[ast.expr]:
     """The alternatives of a union, aliases resolved."""
+    found: list[ast.expr] = []
+    for kind in _alternatives(annotation):
+        alias = ALIASES.get(_name(kind))
+        found += [kind] if alias is None else _kinds(alias)
+    return found
 
-    def alternatives(node: ast.expr) -> list[ast.expr]:
-        if isinstance(node, ast.BinOp):
-            return [*alternatives(node.left), *alternatives(node.right)]
-        if isinstance(node, ast.Name) and node.id in ALIASES:
-            return _kinds(ALIASES[node.id])
-        return [node]
 
-    return alternatives(ast.parse(annotation, mode="eval").body)
+def _alternatives(annotation: str) -> list[ast.expr]:
+    """The alternatives of a union, as they are called."""
+
+    def parts(node: ast.expr) -> list[ast.expr]:
+        return [*parts(node.left), *parts(node.right)] if isinstance(node, ast.BinOp) else [node]
+
+    return parts(ast.parse(annotation, mode="eval").body)
 
 
 def _name(kind: ast.expr) -> str:
