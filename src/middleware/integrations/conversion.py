@@ -39,9 +39,16 @@ GROUPS = {
 
 # Names that layers give to types, for type checkers only.
 ALIASES = {
+    "Algorithm": 'Literal["SHA-256", "MD5"]',
     "Check": "Callable[[Identity, WSGIEnvironment], object]",
+    "Compat": 'Literal["remote_user_tokens", "paste.auth_tkt", "repoze.who"]',
+    "Digest": 'Literal["md5", "sha256", "sha512"]',
+    "Fetch": "Callable[[str], bytes]",
     "Format": "Callable[[AccessRecord], str]",
+    "GivenKeys": "Mapping[str, Any] | str | bytes",
     "Page": "Callable[[WSGIEnvironment, str, str], str]",
+    "Roles": "Mapping[str, str] | Callable[[Certificate], str]",
+    "RolesOfUser": "Mapping[str, str] | Callable[[str], str]",
     "SameSite": 'Literal["Strict", "Lax", "None"]',
     "Secret": "str | bytes | Sequence[str | bytes]",
     "UserFrom": "str | Callable[[Certificate], str]",
@@ -53,11 +60,12 @@ CONFIDENTIAL = {"Store"}
 
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
 DURATIONS = {
-    "device_life", "first_delay", "flight_timeout", "forget_after", "fresh", "grace", "idle", "lifetime",
-    "longest_delay", "max_age", "renew_every", "stale_on_failure",
+    "absolute_timeout", "device_life", "first_delay", "flight_timeout", "forget_after", "fresh", "grace", "idle",
+    "leeway", "lifetime", "longest_delay", "max_age", "nonce_lifetime", "reissue_time", "remember", "renew_every",
+    "stale_on_failure", "timeout",
 }  # fmt: skip
 SIZES = {"max_body", "max_bytes", "max_object"}
-COUNTS = {"chunks", "free_failures", "max_sessions", "max_waiters", "network_failures"}
+COUNTS = {"chunks", "days", "free_failures", "max_nonces", "max_sessions", "max_waiters", "network_failures"}
 SHARES = {"heuristic"}
 
 
