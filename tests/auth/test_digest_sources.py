@@ -103,7 +103,6 @@ def test_an_ha1_of_another_algorithm_than_asked_for_is_nobodys():
         (lambda user: ANN, "from function.*no one-way hash"),
         ({}.get, "from builtin_function_or_method"),
     ],
-    ids=str,
 )
 def test_what_holds_no_ha1_is_refused(users, message):
     with pytest.raises(ConfigurationError, match=message):
@@ -155,7 +154,6 @@ def test_who_has_no_password_cannot_sign_in():
         ({"users": Source(), "userhash": True}, "userhash=True needs"),
         ({"users": PlainPasswords({}.get), "userhash": True}, "userhash=True needs"),
     ],
-    ids=str,
 )
 def test_wrong_options_are_refused_at_construction(options, message):
     with pytest.raises(ConfigurationError, match=message):
