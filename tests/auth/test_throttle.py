@@ -161,11 +161,18 @@ def test_where_all_clients_look_alike_they_do_not_wait_as_a_whole(clock, address
     assert site.guess(6, "ann", address) == [401] * 5 + [429]
 
 
-def test_a_proxy_that_hides_its_clients_is_told_of_once(site, caplog):
-    for _ in range(3):
-        site.ask("apple", address="127.0.0.1", headers={"X-Forwarded-For": "203.0.113.1"})
-    assert [record.getMessage()[:31] for record in caplog.records] == ["logins come from 127.0.0.1 by a"]
+@pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded"])
+def test_a_proxy_that_hides_its_clients_is_told_of_once(site, caplog, field):
+    for address in ("127.0.0.1", "::1", ""):
+        site.ask("apple", address=address, headers={field: "203.0.113.1"})
+    assert len(caplog.records) == 1
     assert "REMOTE_ADDR" in caplog.text
+
+
+def test_networks_that_were_named_as_shared_are_not_told_of(clock, caplog):
+    site = Site(clock, shared=["192.0.2.0/24"], network_failures=3)
+    assert {site.ask(user=f"user {number}", headers={"X-Forwarded-For": "x"}).code for number in range(10)} == {401}
+    assert not caplog.records
 
 
 def test_nobody_is_locked_out_for_good_while_a_neighbour_guesses_on(site, clock):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OWN_BYTES = 8 << 20  # for some 12,000 tallies
 MOST_LOUD = 1024  # networks
 TOLD_EACH = 60.0  # seconds
+_OF_THIS_MACHINE = ("", "127.0.0.0/24", "0:0:0:0::/64")
 VERBS = ("get", "set", "add", "swap", "delete")
 
 
@@ -133,7 +134,7 @@ class Throttle:
         network = network_of(address)
         counters = [Counter(key_of("user", network, name), self._by_user)]
         if not network or address in self._shared:
-            _say_what_is_behind(environ, address)
+            _say_what_is_behind(environ, network)
         else:
             counters.append(Counter(key_of("network", network), self._by_network))
         return counters
@@ -227,11 +228,13 @@ def _name(user: str) -> str:
     return (normal_name(user) or user).lower()
 
 
-def _say_what_is_behind(environ: WSGIEnvironment, address: str) -> None:
+def _say_what_is_behind(environ: WSGIEnvironment, network: str) -> None:
+    if network not in _OF_THIS_MACHINE:  # a network that was named: it is known
+        return
     if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
         say_once(
-            f"logins come from {address or 'a socket'} by a proxy, whose clients cannot be told apart when passwords "
-            "are guessed: let the server put the client's address into REMOTE_ADDR",
+            "logins come by a proxy on this machine, whose clients cannot be told apart when passwords are guessed: "
+            "let the server put the client's address into REMOTE_ADDR",
             logger="middleware.auth",
         )
 
