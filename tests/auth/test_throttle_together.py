@@ -11,8 +11,7 @@ from guessing import ANN, Key, Site
 
 from middleware.auth import attempts, counters
 from middleware.auth.delays import Tally
-from middleware.stores import MemoryStore
-from middleware.stores.sqlite import SQLiteStore
+from middleware.stores import MemoryStore, open_store
 from middleware.testing import FakeClock
 from middleware.testing.crowds import PROCESSES, in_processes
 
@@ -244,33 +243,23 @@ def succeed_in_process(store, number, barrier):
     return together(4, lambda at: site.ask("apple", address=ANN).code)
 
 
-def check_processes(opener):
+@pytest.fixture(params=["file", "redis_server", "memcached"])
+def opener(request, tmp_path):
+    """Opens a store that processes share."""
+    if request.param == "file":
+        return partial(open_store, f"sqlite:///{tmp_path}/store.db")
+    return partial(open_store, f"{request.getfixturevalue(request.param).url()}&prefix={tmp_path.name}:")
+
+
+@pytest.mark.slow
+def test_four_processes_with_one_store_check_five_guesses(opener):
     codes = [code for codes in in_processes(guess_in_process, opener) for code in codes]
     assert sorted(codes) == [401] * 5 + [429] * (8 * PROCESSES - 5)
 
 
 @pytest.mark.slow
-def test_four_processes_with_one_file_check_five_guesses(tmp_path):
-    check_processes(partial(SQLiteStore, tmp_path / "store.db"))
-
-
-@pytest.mark.slow
-def test_four_processes_with_one_file_let_everybody_in_who_is_right(tmp_path):
-    found = in_processes(succeed_in_process, partial(SQLiteStore, tmp_path / "store.db"))
-    assert found == [[200] * 4] * PROCESSES
-
-
-def open_redis(port):
-    import redis
-
-    from middleware.stores.redis import RedisStore
-
-    return RedisStore(redis.Redis(port=port, socket_timeout=10, socket_connect_timeout=10))
-
-
-@pytest.mark.slow
-def test_four_processes_with_one_redis_check_five_guesses(redis_server):
-    check_processes(partial(open_redis, redis_server.port))
+def test_four_processes_with_one_store_let_everybody_in_who_is_right(opener):
+    assert in_processes(succeed_in_process, opener) == [[200] * 4] * PROCESSES
 
 
 @pytest.mark.slow
@@ -278,7 +267,7 @@ def test_a_redis_that_goes_away_keeps_nobody_out(tmp_path):
     from servers.redis_servers import RedisServer
 
     with RedisServer(tmp_path) as server:
-        store = open_redis(server.port)
+        store = open_store(server.url())
         site = Site(FakeClock(), store=store)
         assert site.guess(2) == [401] * 2
     with store:
