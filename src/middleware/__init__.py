@@ -36,6 +36,7 @@ __all__ = [
     "SessionMiddleware",
     "Store",
     "StreamSink",
+    "Throttle",
     "Timeouts",
     "__version__",
     "allow",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         Htpasswd,
         Identity,
         SessionLogin,
+        Throttle,
         allow,
         deny,
         get_auth,
@@ -85,8 +87,8 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "auth": (
-        "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "allow", "deny", "get_auth",
-        "get_identity", "hash_password", "optional", "require",
+        "Account", "AuthMiddleware", "Basic", "Htpasswd", "Identity", "SessionLogin", "Throttle", "allow", "deny",
+        "get_auth", "get_identity", "hash_password", "optional", "require",
     ),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),

@@ -43,6 +43,7 @@ from middleware import (
     SQLStore,
     Store,
     StreamSink,
+    Throttle,
     Timeouts,
     allow,
     check_csrf,
@@ -182,6 +183,8 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
         page=page,
     )
     app = AuthMiddleware(app, Basic(hashes))
+    app = AuthMiddleware(app, Basic(hashes), throttle=Throttle(free_failures=3, device_secret=[secret]), store=None)
+    app = AuthMiddleware(app, Basic(hashes), throttle=None)
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
     app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)

@@ -1,5 +1,6 @@
 """Who is asking, and may they: the layer, its schemes, its rules and its sources of users."""
 
+from middleware.auth.attempts import attempt
 from middleware.auth.handle import Auth, get_auth
 from middleware.auth.identity import Identity, get_identity
 from middleware.auth.middleware import AuthMiddleware
@@ -9,6 +10,7 @@ from middleware.auth.rules import Rule, allow, deny, optional, require
 from middleware.auth.schemes.base import Refused, Throttled, Unavailable
 from middleware.auth.schemes.basic import Basic
 from middleware.auth.schemes.session_login import SessionLogin
+from middleware.auth.throttle import Throttle
 from middleware.auth.users import Account, Htpasswd
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "Refused",
     "Rule",
     "SessionLogin",
+    "Throttle",
     "Throttled",
     "Unavailable",
     "allow",
+    "attempt",
     "deny",
     "get_auth",
     "get_identity",
