@@ -164,7 +164,7 @@ def test_who_signed_in_too_long_ago_is_led_to_the_login_page():
     assert browser.get("/money", NAVIGATE).code == 200
     clock.advance(601)
     answer = browser.get("/money", NAVIGATE)
-    assert (answer.code, answer.header("Location")) == (302, "/login?next=/money")
+    assert (answer.code, answer.header("Location")) == (302, "/login?next=/money&again=1")
     assert browser.get("/money", {"Accept": "application/json"}).code == 401
 
 

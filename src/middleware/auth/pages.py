@@ -22,6 +22,8 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+_REMEMBER = '<label class="check"><input name="remember" type="checkbox"> Keep me signed in</label>'
+
 # What a person reads for each reason. A reason never tells why credentials were bad.
 _SENTENCES = {
     "login required": "Please sign in to see this page.",
@@ -30,6 +32,7 @@ _SENTENCES = {
     "malformed credentials": "The credentials of this request cannot be read.",
     "sign in again": "You signed in too long ago for this page. Please sign in again.",
     "too many attempts": "Too many attempts to sign in failed. Please wait a moment before the next one.",
+    "acting as another": "You act as another user. Be yourself again first, then sign in to see this page.",
     "not allowed": "You are signed in, but this page is not for you.",
     "ambiguous request": "This request can be read in several ways, so it gets no answer.",
     "bad request": "This request cannot be read.",
@@ -65,22 +68,42 @@ def redirect(status: str, location: str, headers: Iterable[tuple[str, str]] = ()
     return _answer(status, "text/plain; charset=utf-8", b"", [("Location", location), *headers])
 
 
-def login_page(status: str, action: str, error: str, next_url: str, token: str) -> Response:
-    """The login form. `error` is a sentence, or nothing."""
+def login_page(
+    status: str,
+    action: str,
+    error: str,
+    next_url: str,
+    token: str,
+    *,
+    again: tuple[str, str, str] | None = None,
+    can_remember: bool = False,
+) -> Response:
+    """The login form. `error` is a sentence, or nothing.
+
+    `again`: for somebody who is signed in, the name, the sentence that says why, and where to sign out.
+    """
     shown = f'<p class="error" role="alert" id="error">{escape(error)}</p>\n' if error else ""
     described = ' aria-invalid="true" aria-describedby="error"' if error else ""
+    field, below, focused = described, "", (" autofocus", "")
+    if again is not None:
+        name, reason, logout = again
+        shown = f"<p>{escape(reason)}</p>\n{shown}"
+        field = f' value="{escape(name)}" readonly{described}'
+        below = f'\n<p><a href="{escape(logout)}">Sign out</a></p>'
+        focused = ("", " autofocus")
+    remember = f"{_REMEMBER}\n" if can_remember else ""
     return _html(
         status,
         _frame(
             "Sign in",
             f"""{shown}<form method="post" action="{escape(action)}">
 {_hidden("next", next_url)}{_hidden("token", token)}<label for="username">Name</label>
-<input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required \
-autofocus{described}>
+<input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required\
+{focused[0]}{field}>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{described}>
-<button>Sign in</button>
-</form>""",
+<input id="password" name="password" type="password" autocomplete="current-password" required{focused[1]}{described}>
+{remember}<button>Sign in</button>
+</form>{below}""",
         ),
     )
 
@@ -143,6 +166,8 @@ h1 {{ font-size: 1.5rem; margin: 0 0 1rem; }}
 label {{ display: block; margin: 0 0 .25rem; font-weight: 600; }}
 input, button {{ box-sizing: border-box; width: 100%; font: inherit; padding: .6rem .75rem; border-radius: .375rem; }}
 input {{ border: 1px solid GrayText; margin: 0 0 1rem; }}
+.check {{ margin: 0 0 1rem; font-weight: 400; }}
+.check input {{ width: auto; margin: 0 .5rem 0 0; }}
 button {{ border: 0; background: #1d4ed8; color: #fff; font-weight: 600; cursor: pointer; }}
 input:focus-visible, button:focus-visible {{ outline: 3px solid #60a5fa; outline-offset: 1px; }}
 .error {{ border-left: 4px solid #dc2626; padding-left: .75rem; }}

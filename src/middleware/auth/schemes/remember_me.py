@@ -73,9 +73,9 @@ class RememberCookie:
         self.sent = values_of(environ.get("HTTP_COOKIE", ""), self.line.name, MOST_TRIED)
 
     @property
-    def value(self) -> str | None:
+    def value(self) -> str:
         """The only value that came, if it can be one of ours. Of two, one may have been planted by a neighbour."""
-        return self.sent[0] if len(self.sent) == 1 and split(self.sent[0]) else None
+        return self.sent[0] if len(self.sent) == 1 and split(self.sent[0]) else ""
 
 
 def _line(options: CookieOptions, secure: bool) -> CookieLine:

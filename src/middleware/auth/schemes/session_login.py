@@ -1,7 +1,6 @@
-"""A login with a form, kept in the session: a page to sign in, a button to sign out.
+"""A login with a form, kept in the session, remembered beyond it where that is asked for, and lent to act as another.
 
-What is kept is the name, when the password was checked, and a digest of the stored password under a random key: a login
-ends with the password that it was made with.
+The pages are in `login_pages.py`, what the session keeps in `kept_login.py`, remember-me in `remembering.py`.
 """
 
 from __future__ import annotations
@@ -11,41 +10,48 @@ import time
 from functools import cached_property
 
 from middleware.auth.identity import Identity
-from middleware.auth.next_url import next_of, origin_of, safe_next, same_origin
-from middleware.auth.paths import readings
+from middleware.auth.schemes import kept_login
+from middleware.auth.schemes.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
+from middleware.auth.schemes.login_paths import LoginPaths
+from middleware.auth.telling import tell
 from middleware.auth.users import check_users
-from middleware.errors import ConfigurationError, LayerMissing, TooManySessions
+from middleware.errors import ConfigurationError, SessionClosed, TooManySessions
 from middleware.headers import quoted
+from middleware.operators import say_once
 from middleware.sessions.middleware import SessionMiddleware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-    from middleware.auth.forms import Form
     from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.pages import Page
     from middleware.auth.schemes.base import Refused
+    from middleware.auth.schemes.remember_me import RememberMe
+    from middleware.auth.schemes.remember_series import Series
+    from middleware.auth.schemes.remembering import Remembering
     from middleware.auth.users import Account, Users
     from middleware.auth.verification import Verifier
     from middleware.sessions import Session
-    from middleware.wsgi import Response
 
-
-_LOGIN = "middleware.auth"
-_WRONG = "The name or the password is not right."
-_TOO_MANY = "You are signed in at as many places as this site allows. Sign out at one of them first."
+_REMEMBERED = ("remember",)
 
 
 class SessionLogin:
     """A login with a form, kept in the session. Needs SessionMiddleware outside of AuthMiddleware.
 
     `users`: as for `Basic`. `login_path` serves the form (GET) and takes it (POST), `logout_path` ends the login
-    (POST); both are paths as the browser sees them, and no rule is needed for them. `default_next`: where a login leads
-    that came from nowhere. `page(environ, error, next)`: gives the HTML of the login page, with a form that posts
-    `username`, `password`, `next` and `token` (from `get_auth(environ).form_token()`) to `login_path`; `error` is a
-    sentence or empty. `clock`: seconds since 1970.
+    (POST); both are paths as the browser sees them (below SCRIPT_NAME where the layer is `mounted`), and no rule is
+    needed for them. `default_next`: where a login leads that came from nowhere.
+
+    `page(environ, error, next)`: gives the HTML of the login page, with a form that posts `username`, `password`,
+    `next`, `token` (from `get_auth(environ).form_token()`) and, to be remembered, `remember` to `login_path`; `error`
+    is a sentence or empty. `form`: False where `login_path` is a page of the application, which signs people in by
+    `get_auth(environ).login(user)`; it needs a rule that lets everybody in.
+
+    `remember`: `RememberMe(...)` keeps people signed in who ask for it; the layer then needs a `store=`. `keep`: the
+    keys of a stranger's session that a login keeps; None keeps all. `clock`: seconds since 1970.
 
     Raises ConfigurationError, and MissingExtra for stored passwords that need a package which is not installed.
     """
@@ -62,26 +68,30 @@ class SessionLogin:
         logout_path: str = "/logout",
         default_next: str = "/",
         page: Page | None = None,
+        form: bool = True,
+        remember: RememberMe | None = None,
+        keep: Collection[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_users(users)
-        for option, path in (("login_path", login_path), ("logout_path", logout_path)):
-            if path[:1] != "/" or safe_next(path, "") is None or readings(path) != {path}:
-                raise ConfigurationError(f"{option}= is a plain path that begins with /, not {path!r}")
-        if login_path == logout_path:
-            raise ConfigurationError("login_path= and logout_path= are two different paths")
-        if default_next[:1] != "/" or safe_next(default_next, "") is None or default_next in (login_path, logout_path):
-            raise ConfigurationError(f"default_next= is a path of this site, not {default_next!r}")
+        self.paths = LoginPaths(login_path, logout_path, default_next)
         if page is not None and not callable(page):
             raise ConfigurationError(f"page= is a callable that gives HTML, not {page!r}")
-        self.pages: Mapping[str, WSGIApplication] = {login_path: self._login_page, logout_path: self._logout_page}
+        if not isinstance(form, bool) or (page is not None and not form):
+            raise ConfigurationError("form= is True, or False where the application has its own page: without page=")
+        if keep is not None and (isinstance(keep, str) or not all(isinstance(key, str) for key in keep)):
+            raise ConfigurationError(f"keep= is a list of keys of the session, not {keep!r}")
         self._users = users
-        self._login_path = login_path
-        self._logout_path = logout_path
-        self._default_next = default_next
-        self._page = page
+        self._has_form = form
+        self._keep = None if keep is None else frozenset(keep)
         self._clock = clock
-        self._challenge = f"Session login={quoted(login_path)}"
+        self._remembering = None if remember is None else _remembering(remember, clock)
+        self._challenges = (f"Session login={quoted(login_path)}",)
+        self.sets_cookies = remember is not None
+        from middleware.auth.schemes.login_pages import LoginPages
+
+        pages = LoginPages(self, page, can_remember=remember is not None)
+        self.pages: Mapping[str, WSGIApplication] = pages.by_path if form else {logout_path: pages.logout}
 
     @cached_property
     def _verifier(self) -> Verifier:
@@ -91,32 +101,15 @@ class SessionLogin:
         verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
         return verifier
 
-    def authenticate(self, environ: WSGIEnvironment, /) -> Identity | None:
-        """Who signed in, in this session. One whose password has changed since, or whose account is gone, is ended.
-
-        Raises Unavailable, and LayerMissing without a session.
-        """
-        session = _session(environ)
-        kept = session.get(_LOGIN)
-        if kept is None:
-            return None
-        login = _login_of(kept)
-        account = None if login is None else self._verifier.account(login[3])
-        if login is None or account is None or not self._verifier.is_proof(login[1], login[2], account.hash):
-            session.invalidate()  # all of it: what it holds was that user's
-            return None
-        at, _, _, user = login
-        return Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=at)
-
-    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
-        """For programs: where a person signs in. No browser asks for a password when it sees this."""
-        return (self._challenge,)
-
     def check_layer(self, layer: AuthMiddleware, /) -> None:
-        """A login kept in a session needs the session before it, so the session layer stands outside.
-
-        Raises ConfigurationError where it stands inside.
-        """
+        """What this scheme needs of its layer, and of those inside. Raises ConfigurationError."""
+        if self._remembering is not None and layer.store is None:
+            raise ConfigurationError(
+                "remembered logins are kept in a store: AuthMiddleware(app, ..., store=SQLiteStore(...))"
+            )
+        login = self.paths.login
+        if not self._has_form and layer.rules.rule_for(login, "GET").kind not in ("allow", "optional"):
+            raise ConfigurationError(f"nobody could come to the login page: put optional({login!r}) before other rules")
         inner: object = layer.app
         for _ in range(100):
             if isinstance(inner, SessionMiddleware):
@@ -126,14 +119,31 @@ class SessionLogin:
                 )
             inner = getattr(inner, "app", None)
 
-    def login_url(self, environ: WSGIEnvironment, /) -> str:
-        """The login page, with the way back to this request."""
-        wanted = next_of(environ)
-        if wanted is None or self._is_own(wanted):
-            return self._login_path
-        from urllib.parse import quote
+    def authenticate(self, environ: WSGIEnvironment, /) -> Identity | None:
+        """Who signed in, in this session, or whom the browser remembers.
 
-        return f"{self._login_path}?next={quote(wanted, safe='/')}"
+        A login whose password has changed since, or whose account is gone, is ended. Raises Unavailable, and
+        LayerMissing without a session.
+        """
+        session = session_of(environ)
+        kept = session.get(LOGIN)
+        if kept is not None:
+            identity = self._standing(environ, session, kept)
+            if identity is not None:
+                return identity
+        return None if self._remembering is None else self._recall(environ, session, self._remembering)
+
+    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
+        """For programs: where a person signs in. No browser asks for a password when it sees this."""
+        return self._challenges
+
+    def login_url(self, environ: WSGIEnvironment, /) -> str:
+        """The login page, with the way back to this request, and `again=1` for somebody who is signed in."""
+        return self.paths.login_url(environ, again=session_of(environ).get(LOGIN) is not None)
+
+    def form_token(self, environ: WSGIEnvironment, /) -> str:
+        """The token that a form of this session holds. Empty where the browser itself says where forms come from."""
+        return "" if environ.get("HTTP_SEC_FETCH_SITE") else session_of(environ).csrf_token
 
     def remember(
         self,
@@ -141,153 +151,218 @@ class SessionLogin:
         user: str,
         /,
         *,
-        persistent: bool = False,  # noqa: ARG002
-        factors: Iterable[str] = ("pwd",),  # noqa: ARG002
+        persistent: bool = False,
+        factors: Iterable[str] = ("pwd",),
     ) -> Identity:
         """Begin a login, under a new session id. What another user's session held is dropped.
 
-        Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions.
+        `persistent`: also remember it in this browser, where the scheme has `remember=`. `factors`: what was proved,
+        as words; a login by `"remember"` is never fresh.
+
+        Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions, ValueError
+        for factors that are no words.
         """
         account = self._verifier.account(user)
         if account is None:
             raise LookupError(f"no user {user!r} who may sign in")
-        return self._begin(environ, user, account)
+        return self.begin(environ, user, account, persistent=persistent, factors=tuple(factors))
 
-    def _begin(self, environ: WSGIEnvironment, user: str, account: Account) -> Identity:
+    def check(self, user: str, password: str) -> Account | None:
+        """The account, if this is its password. Raises Unavailable."""
+        return self._verifier.check(user, password)
+
+    def begin(
+        self,
+        environ: WSGIEnvironment,
+        user: str,
+        account: Account,
+        *,
+        persistent: bool,
+        factors: tuple[str, ...] = ("pwd",),
+    ) -> Identity:
         """Begin a login that lasts as long as the password in `account`, which is the one that was checked."""
-        session = _session(environ)
-        session.login(user, label=environ.get("HTTP_USER_AGENT", ""))
-        now = self._clock()
-        key = os.urandom(16).hex()
-        session[_LOGIN] = f"{now!r} {key} {self._verifier.proof(key, account.hash)} {user}"
-        return Identity(user, self.name, name=account.name, roles=account.roles, authenticated_at=now)
+        login = self._login(None if "remember" in factors else self._clock(), factors, user, account)
+        session = self._open(environ, login)
+        if self._remembering is not None and persistent:
+            self._remembering.begin(environ, user, login.key, login.proof)
+        elif self._remembering is not None:
+            self._remembering.forget(environ, unless=user)
+        return self._identity(session, login, account)
 
-    def forget(self, environ: WSGIEnvironment, /, *, everywhere: bool = False) -> None:  # noqa: ARG002
-        """End the login, and the session that held it."""
-        _session(environ).logout()
+    def forget(self, environ: WSGIEnvironment, /, *, everywhere: bool = False) -> None:
+        """End the login, the session that held it, and what the browser remembers; `everywhere`, all of the user.
 
-    def form_token(self, environ: WSGIEnvironment, /) -> str:
-        """The token that a form of this session holds. Empty where the browser itself says where forms come from."""
-        return "" if environ.get("HTTP_SEC_FETCH_SITE") else _session(environ).csrf_token
+        Who acts as another user ends that, and logins of their own. Raises LayerMissing, SessionClosed where the head
+        of the answer has left, Unavailable where the store of remembered logins fails, and for `everywhere`
+        ConfigurationError where nothing can end a session that is kept in a cookie.
+        """
+        session = session_of(environ)
+        if session.closed:
+            raise SessionClosed("a logout after the head of the answer has left is too late for its cookies")
+        login = kept_login.read(session.get(ACTOR) or session.get(LOGIN))
+        if everywhere and login is not None:
+            if self._remembering is not None:
+                self._remembering.forget_everywhere(environ, login.user)
+            session.users.end_all(login.user, but=session.id)
+        self._tell_the_end(environ, session, "logout")
+        session.logout()
+        if self._remembering is not None:
+            self._remembering.forget(environ)
 
-    def _login_page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
-        if method in ("GET", "HEAD"):
-            return self._form(environ, "200 OK", "", self._wanted(environ))(environ, start_response)
-        if method != "POST":
-            return _refusal(environ, "405 Method Not Allowed", "wrong method")(environ, start_response)
-        return self._sign_in(environ)(environ, start_response)
+    def impersonate(self, environ: WSGIEnvironment, user: str, /) -> Identity:
+        """Let whoever is signed in act as `user`, under a new session id; the session begins anew, empty.
 
-    def _logout_page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
-        if method in ("GET", "HEAD"):
-            from middleware.auth.pages import logout_page
-
-            page = logout_page(self._logout_path, self._wanted(environ), self.form_token(environ))
-            return page(environ, start_response)
-        if method != "POST":
-            return _refusal(environ, "405 Method Not Allowed", "wrong method")(environ, start_response)
-        return self._sign_out(environ)(environ, start_response)
-
-    def _sign_in(self, environ: WSGIEnvironment) -> Response:
-        from middleware.auth.pages import redirect
-
-        form = self._posted(environ)
-        if form.refused is not None:
-            return _refusal(environ, *form.refused)
-        wanted = self._checked(environ, form.only("next"))
-        user, password = form.only("username") or "", form.only("password") or ""
-        account = self._verifier.check(user, password) if user and user.isprintable() else None
+        It stays a session of whoever is signed in, and ends with their account as with that of `user`. Raises
+        LookupError for a user who is unknown or disabled, RuntimeError where nobody is signed in by this scheme, or
+        acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
+        """
+        session = session_of(environ)
+        actor = kept_login.read(session.get(LOGIN))
+        if actor is None:
+            raise RuntimeError("nobody is signed in here who could act as somebody else")
+        if ACTOR in session:
+            raise RuntimeError(f"somebody acts as {actor.user!r} already: stop_impersonating() first")
+        if actor.user == user:
+            raise ValueError(f"{user!r} is who is signed in")
+        account = self._verifier.account(user)
         if account is None:
-            return self._form(environ, "401 Unauthorized", _WRONG, wanted)
+            raise LookupError(f"no user {user!r} who may sign in")
+        acting = self._login(None, ACTING, user, account)
+        self._exchange(environ, session, actor.user)
+        session[LOGIN] = kept_login.write(acting)
+        session[ACTOR] = kept_login.write(actor)
+        return self._identity(session, acting, account, actor=actor.user)
+
+    def stop_impersonating(self, environ: WSGIEnvironment, /) -> Identity:
+        """Let whoever acts as another user be themselves again, under a new session id; the session is empty again.
+
+        Raises RuntimeError where nobody does, LookupError where the account is gone by now, and as `impersonate` does.
+        """
+        session = session_of(environ)
+        actor = kept_login.read(session.get(ACTOR))
+        if actor is None:
+            raise RuntimeError("nobody acts as another user here")
+        account = self._account_of(actor)
+        if account is None:
+            session.invalidate()
+            raise LookupError(f"no user {actor.user!r} who may sign in")
+        self._exchange(environ, session, actor.user)
+        session[LOGIN] = kept_login.write(actor)
+        return self._identity(session, actor, account)
+
+    def standing_login(self, session: Session) -> KeptLogin | None:
+        """The login in this session that would be good for the next request. Raises Unavailable."""
+        login = kept_login.read(session.get(LOGIN))
+        return None if login is None or self._account_of(login) is None else login
+
+    def _open(self, environ: WSGIEnvironment, login: KeptLogin) -> Session:
+        """The session, given to this login under a new id."""
+        text = kept_login.write(login)
+        session = session_of(environ)
+        if ACTOR in session:  # what it holds is of another user
+            self._tell_the_end(environ, session, "login")
+            session.invalidate()
+        keep = self._keep if session.user is None else None
+        session.login(login.user, label=environ.get("HTTP_USER_AGENT", ""), keep=keep)
+        session.pop(AGAIN, None)
+        session[LOGIN] = text
+        return session
+
+    def _exchange(self, environ: WSGIEnvironment, session: Session, user: str) -> None:
+        """Another session of the same user in the place of this one."""
+        session.invalidate()
+        session.login(user, label=environ.get("HTTP_USER_AGENT", ""))
+
+    def _login(self, at: float | None, factors: tuple[str, ...], user: str, account: Account) -> KeptLogin:
+        key = os.urandom(16).hex()
+        return KeptLogin(at, factors, key, self._verifier.proof(key, account.hash), user)
+
+    def _identity(self, session: Session, login: KeptLogin, account: Account, actor: str | None = None) -> Identity:
+        return Identity(
+            login.user,
+            self.name,
+            name=account.name,
+            roles=account.roles,
+            authenticated_at=login.at,
+            factors=login.factors,
+            session=session.id,
+            actor=actor,
+        )
+
+    def _account_of(self, login: KeptLogin | Series) -> Account | None:
+        """The account of a login, as long as it has the password that the login was made with."""
+        account = self._verifier.account(login.user)
+        if account is None or not self._verifier.is_proof(login.key, login.proof, account.hash):
+            return None
+        return account
+
+    def _standing(self, environ: WSGIEnvironment, session: Session, kept: object) -> Identity | None:
+        login = kept_login.read(kept)
+        account = None if login is None else self._account_of(login)
+        actor = None
+        if login is not None and account is not None:
+            if login.factors != ACTING:
+                return self._identity(session, login, account)
+            actor = kept_login.read(session.get(ACTOR))
+            if actor is not None and self._account_of(actor) is not None:
+                return self._identity(session, login, account, actor=actor.user)
+        if login is not None:
+            tell(environ, "session.ended", user=login.user, scheme=self.name, reason="account changed")
+        self._tell_the_end(environ, session, "account changed")
+        session.invalidate()  # all of it: what it holds was that user's
+        return None
+
+    def _tell_the_end(self, environ: WSGIEnvironment, session: Session, reason: str) -> None:
+        """Tell that somebody ceases to act as another user, where that is so."""
+        actor, login = kept_login.read(session.get(ACTOR)), kept_login.read(session.get(LOGIN))
+        if actor is not None and login is not None:
+            facts = {"scheme": self.name, "reason": reason, "actor": actor.user}
+            tell(environ, "impersonation.end", user=login.user, **facts)
+
+    def _recall(self, environ: WSGIEnvironment, session: Session, remembering: Remembering) -> Identity | None:
+        """Whom the browser remembers, with a session from here on."""
+        found: list[Account] = []
+
+        def is_welcome(series: Series) -> bool:
+            account = self._account_of(series)
+            found[:] = [] if account is None else [account]
+            return account is not None
+
+        used = remembering.recall(environ, is_welcome)
+        if used is None:
+            return None
+        if used.is_theft:
+            _end_sessions(session, used.user)
+            tell(environ, "remember.theft", user=used.user, scheme=self.name)
+            return None
+        login = self._login(None, _REMEMBERED, used.user, found[0])
         try:
-            self._begin(environ, user, account)
+            self._open(environ, login)
         except TooManySessions:
-            return self._form(environ, "403 Forbidden", _TOO_MANY, wanted)
-        return redirect("303 See Other", wanted or self._default_next)
-
-    def _sign_out(self, environ: WSGIEnvironment) -> Response:
-        from middleware.auth.pages import redirect
-
-        form = self._posted(environ)
-        if form.refused is not None:
-            return _refusal(environ, *form.refused)
-        self.forget(environ)
-        return redirect("303 See Other", self._checked(environ, form.only("next")) or self._default_next)
-
-    def _posted(self, environ: WSGIEnvironment) -> Form:
-        """The form that was posted from one of our pages; one from another site is refused."""
-        from middleware.auth.forms import Form, read
-
-        ours = _from_our_page(environ)
-        if ours is False:
-            return Form(refused=("403 Forbidden", "cross-site"))
-        form = read(environ)
-        if ours is None and form.refused is None and not _session(environ).check_csrf_token(form.only("token")):
-            return Form(refused=("403 Forbidden", "cross-site"))
-        return form
-
-    def _form(self, environ: WSGIEnvironment, status: str, error: str, wanted: str) -> Response:
-        from middleware.auth import pages
-
-        if self._page is None:
-            page = pages.login_page(status, self._login_path, error, wanted, self.form_token(environ))
-        else:
-            page = pages.own_login_page(status, self._page(environ, error, wanted))
-        if status[:3] == "401":
-            page.set("WWW-Authenticate", self._challenge)
-        return page
-
-    def _wanted(self, environ: WSGIEnvironment) -> str:
-        """The way back in the query, checked; empty where there is none, or there are two."""
-        from urllib.parse import parse_qs
-
-        try:
-            given = parse_qs(environ.get("QUERY_STRING", "")[:8192], max_num_fields=20).get("next", [])
-        except ValueError:
-            return ""
-        return self._checked(environ, given[0] if len(given) == 1 else None)
-
-    def _checked(self, environ: WSGIEnvironment, value: str | None) -> str:
-        """`value` where it is a way back into this site, else nothing."""
-        wanted = safe_next(value, origin_of(environ)) or ""
-        return "" if self._is_own(wanted) else wanted
-
-    def _is_own(self, target: str) -> bool:
-        return target.partition("?")[0].partition("#")[0] in self.pages
+            return None
+        if not remembering.still_counts(environ, used.user):  # a logout of all that was faster has not seen the session
+            session.invalidate()
+            return None
+        tell(environ, "remember.used", user=used.user, scheme=self.name)
+        return self._identity(session, login, found[0])
 
 
-def _session(environ: WSGIEnvironment) -> Session:
+def _remembering(options: RememberMe, clock: Callable[[], float]) -> Remembering:
+    from middleware.auth.schemes.remember_me import RememberMe
+    from middleware.auth.schemes.remembering import Remembering
+
+    if not isinstance(options, RememberMe):
+        raise ConfigurationError(f"remember= takes RememberMe(...), or None, not {options!r}")
+    return Remembering(options, clock)
+
+
+def _end_sessions(session: Session, user: str) -> None:
+    """End all sessions of a user, where that can be done."""
     try:
-        session: Session = environ["middleware.session"]
-    except KeyError:
-        raise LayerMissing(
-            "SessionLogin keeps logins in the session: write app = SessionMiddleware(app, ...) below the line with "
-            "AuthMiddleware"
-        ) from None
-    return session
-
-
-def _login_of(kept: object) -> tuple[float, str, str, str] | None:
-    """When, a key, a digest under it, and the user."""
-    parts = kept.split(" ", 3) if isinstance(kept, str) else []
-    if len(parts) != 4:
-        return None
-    try:
-        return float(parts[0]), parts[1], parts[2], parts[3]
-    except ValueError:
-        return None
-
-
-def _from_our_page(environ: WSGIEnvironment) -> bool | None:
-    """Whether a page of this origin sent this request; None where the browser does not say."""
-    site: str = environ.get("HTTP_SEC_FETCH_SITE", "")
-    if site:
-        return site in ("same-origin", "none")
-    origin: str = environ.get("HTTP_ORIGIN", "")
-    return same_origin(origin, origin_of(environ)) if origin else None
-
-
-def _refusal(environ: WSGIEnvironment, status: str, reason: str) -> Response:
-    layer: AuthMiddleware = environ["middleware.auth"]
-    return layer.refuse(environ, status, reason, [("Allow", "GET, HEAD, POST")] if status[:3] == "405" else ())
+        session.users.end_all(user)
+    except ConfigurationError:
+        say_once(
+            "a remembered login was stolen, and the sessions of its user go on, for they are kept in cookies: give "
+            "SessionMiddleware revocations=store beside secret=, or store= in its place",
+            logger="middleware.auth",
+        )
