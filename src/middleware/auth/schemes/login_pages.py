@@ -155,8 +155,7 @@ def _by_method(
 
 
 def _slow_down(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    wait = f"{seconds} seconds" if seconds <= 90 else f"{minutes} minutes"
+    wait = f"{-(-seconds // 60)} minutes" if seconds > 90 else "1 second" if seconds == 1 else f"{seconds} seconds"
     return f"Too many attempts to sign in failed. Please wait {wait} before the next one."
 
 
