@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import md5, sha256
-
 from middleware.auth.digest.credentials import HEX_DIGITS
 
 TYPE_CHECKING = False
@@ -41,6 +39,8 @@ def expected_response(stored: str, given: Credentials, method: str) -> str:
 
 def digest(data: bytes, algorithm: Algorithm) -> str:
     """The hex digits of these bytes."""
+    from hashlib import md5, sha256
+
     if algorithm == "SHA-256":
         return sha256(data).hexdigest()
     return md5(data, usedforsecurity=False).hexdigest()
