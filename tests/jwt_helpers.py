@@ -21,19 +21,21 @@ AUDIENCE = "api"
 SECRET = b"a secret of the tests of 32 bytes, or more"
 
 
-@cache
 def rsa(kid="rsa-1"):
-    return RSAKey.generate_key(2048, {"kid": kid})
+    return _generated(RSAKey, 2048, kid)
 
 
-@cache
 def ec(kid="ec-1", curve="P-256"):
-    return ECKey.generate_key(curve, {"kid": kid})
+    return _generated(ECKey, curve, kid)
+
+
+def okp(kid="okp-1"):
+    return _generated(OKPKey, "Ed25519", kid)
 
 
 @cache
-def okp(kid="okp-1"):
-    return OKPKey.generate_key("Ed25519", {"kid": kid})
+def _generated(family, parameter, kid):
+    return family.generate_key(parameter, {"kid": kid})
 
 
 def secret():
@@ -103,13 +105,13 @@ class Issuer:
 class Site:
     """An application behind Bearer, with its clock and its events."""
 
-    def __init__(self, app, issuer=None, *, rules=None, store=None, **options):
+    def __init__(self, app, fetch=None, *, rules=None, store=None, **options):
         self.clock = FakeClock(NOW)
         self.events = []
         if "verify" not in options:
             options = {"issuer": ISSUER, "audience": AUDIENCE, **options}
-        if issuer is not None:
-            options["fetch"] = issuer
+        if fetch is not None:
+            options["fetch"] = fetch
         self.scheme = Bearer(clock=self.clock, **options)
         self.app = AuthMiddleware(
             app, self.scheme, rules=rules, store=store, on_event=self.events.append, clock=self.clock

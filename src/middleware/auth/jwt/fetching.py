@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0  # from the name of the host to the last byte
 MOST_BYTES = 256 * 1024
-_LOOPBACK = ("localhost", "::1")
 _FIELDS = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
 
 
@@ -45,12 +44,16 @@ def check_url(name: str, url: object, *, allow_insecure: bool) -> str:
         raise ConfigurationError(f"{name} is an https URL, not {url!r}") from None
     if not host or parts.username is not None or parts.fragment:
         raise ConfigurationError(f"{name} is an https URL with a host, without a user or a fragment, not {url!r}")
-    if parts.scheme == "http" and (host in _LOOPBACK or host.startswith("127.")):
+    if parts.scheme == "http" and _is_loopback(host):
         if not allow_insecure:
             raise ConfigurationError(f"{name} is an https URL; http to this machine needs allow_insecure=True")
     elif parts.scheme != "https":
         raise ConfigurationError(f"{name} is an https URL, for whoever can change the keys can sign in, not {url!r}")
     return url
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def fetcher(*, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> Fetch:
@@ -84,6 +87,8 @@ def _fetched(url: str, deadline: _Deadline) -> bytes:
         body = answer.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
             raise FetchFailed("too large")
+        if answer.length:
+            raise FetchFailed("cut short")
         return body
     finally:
         connection.leave()
