@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from middleware.auth.identity import Identity
 from middleware.auth.jwt.claims import moment, name_in, roles_in, scopes_in, texts
 from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.names import normal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class SignedTokens:
 
     @property
     def keys(self) -> object:
+        """See Tokens."""
         return self._verifier.keys.current
 
     def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:
@@ -47,7 +49,7 @@ class SignedTokens:
         claims = self._verifier.verify(token, environ)
         name = claims.get("name")
         return Identity(
-            name_in(claims, self._user),
+            self._name(claims),
             self._scheme,
             issuer=claims["iss"],
             name=name if type(name) is str else None,
@@ -58,6 +60,14 @@ class SignedTokens:
             expires_at=moment(claims, "exp"),
             factors=texts(claims["amr"], "amr") if "amr" in claims else (),  # RFC 8176
         )
+
+    def _name(self, claims: Mapping[str, Any]) -> str:
+        name = name_in(claims, self._user)
+        # Users choose such names themselves. One that only looks like another is refused, never mended: the issuer may
+        # know both. A `sub` is the issuer's own, and compared as it is (RFC 7519, section 4.1.2).
+        if self._user != "sub" and normal_name(name) != name:
+            raise InvalidToken("subject")
+        return name
 
 
 class OpaqueTokens:
