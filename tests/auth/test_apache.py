@@ -21,13 +21,19 @@ from middleware.auth import AuthMiddleware, optional
 from middleware.auth.missing_header import cure_for_missing_header
 from middleware.auth.schemes.client_certificate import ClientCertificate
 from middleware.auth.schemes.server_user import ServerUser
+from middleware.auth.schemes.trusted_header import TrustedHeader
 
 pytestmark = pytest.mark.slow
 
 AUTHORIZATION = f"Authorization: {basic('bob', 'boat')['Authorization']}"
+SECRET = "the proxy's own secret"
 PASSWORDS = "bob:{SHA}KlDd+SmcK8IuXufK6NRkQKhjmh4=\n"
 
-TLS = """
+MORE = """
+<LocationMatch "^/(wsgi|cgi)/staff">
+    RequestHeader set Xauthuser "expr=%{{REMOTE_USER}}"
+    RequestHeader set X-Proxy-Secret "{secret}"
+</LocationMatch>
 Listen 127.0.0.1:{port}
 <VirtualHost 127.0.0.1:{port}>
     SSLEngine on
@@ -73,7 +79,7 @@ def site(tmp_path_factory):
         folder, "server", authority().issue("localhost", san=[DNS("localhost")], **lasting), a_key()
     )
     tls_port = free_port()
-    more = TLS.format(port=tls_port, server=server, authority=trusted)
+    more = MORE.format(secret=SECRET, port=tls_port, server=server, authority=trusted)
     with apache(more, PASSWORDS) as port:
         yield Site(port, tls_port, folder)
 
@@ -95,6 +101,11 @@ def asked(scheme, environ):
 def test_whom_apache_has_identified_is_the_user(site, by):
     environ = site.environ(f"/{by}/staff", AUTHORIZATION)
     assert asked(ServerUser(), environ) == "bob bob Basic"
+
+
+def test_a_field_that_apache_fills_names_the_user_whatever_the_client_has_sent(site):
+    environ = site.environ("/wsgi/staff", AUTHORIZATION, "Xauthuser: root", "X-Proxy-Secret: a guess")
+    assert asked(TrustedHeader("Xauthuser", secret=SECRET), environ) == "bob bob proxy"
 
 
 @pytest.mark.parametrize("by", ["wsgi", "cgi"])

@@ -13,7 +13,7 @@ from conftest import program
 from servers.programs import Running, free_port, listens
 
 MODULES = Path("/usr/lib/apache2/modules")
-_LOADED = "mpm_prefork authn_core authn_file authz_core authz_user auth_basic alias cgi ssl env wsgi"
+_LOADED = "mpm_prefork authn_core authn_file authz_core authz_user auth_basic alias cgi ssl env headers wsgi"
 
 # Runs in whatever Python mod_wsgi was built for, so it needs nothing of ours.
 _BY_WSGI = """
