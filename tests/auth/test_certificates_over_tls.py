@@ -1,13 +1,13 @@
-"""Client certificates through real TLS: cheroot has them itself, nginx sends them on. CRT-1, CRT-2."""
+"""Client certificates through real TLS, of cheroot, werkzeug, nginx, and nginx before uWSGI. CRT-1, CRT-2."""
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 import time
 from contextlib import contextmanager
 from http.client import HTTPSConnection
-from pathlib import Path
 
 import pytest
 from auth_helpers import who
@@ -17,8 +17,10 @@ from conftest import program
 from cryptography import x509
 from over_http import exchange, served
 from own_ca import DAY, DNS, EMAIL, Authority, a_key, authority, escaped, write_with_key
+from servers.http_servers import QuietWerkzeug, uwsgi
 from servers.nginx import nginx
 from servers.programs import free_port
+from werkzeug.serving import make_server as make_werkzeug_server
 
 from middleware.auth import AuthMiddleware, optional, require
 from middleware.auth.schemes.client_certificate import ClientCertificate
@@ -26,6 +28,7 @@ from middleware.auth.schemes.trusted_header import TrustedHeader
 
 pytestmark = pytest.mark.slow
 
+BOB = {"Authorization": "Basic Ym9iOmJvYXQ="}
 SECRET = "the proxy's own secret"
 HELD = "ann@example.com ann@example.com certificate"
 NOBODY = "None None None"
@@ -65,6 +68,18 @@ class Certificates:
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+    @contextmanager
+    def nginx(self, servers, **values):
+        """The port of an nginx with these `server` blocks."""
+        port = free_port()
+        folder = self.folder / str(port)
+        folder.mkdir()
+        passwords = folder / "passwords"
+        passwords.write_text("bob:{PLAIN}boat\n")
+        tls = _TLS.format(port=port, server=self.server, authority=self.authority)
+        with nginx(program("nginx"), folder, servers.format(tls=tls, passwords=passwords, **values), port):
+            yield port
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +134,37 @@ def test_what_cheroot_cannot_verify_gets_no_answer(by_cheroot, certificates, cli
         certificates.ask(by_cheroot, "/maybe", client)
 
 
-NGINX = """
-server {{
+@pytest.fixture(scope="module")
+def by_werkzeug(certificates):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.authority)
+    context.load_cert_chain(*certificates.server)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    app = AuthMiddleware(who, ClientCertificate("san:email", require_verify=False), rules=RULES)
+    server = make_werkzeug_server("127.0.0.1", 0, app, ssl_context=context, request_handler=QuietWerkzeug)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_werkzeug_hands_on_what_it_has_verified_without_saying_so(by_werkzeug, certificates):
+    assert certificates.ask(by_werkzeug, "/", "ann") == (200, HELD)
+    assert certificates.ask(by_werkzeug, "/maybe") == (200, NOBODY)
+
+
+_TLS = """
     listen 127.0.0.1:{port} ssl;
     server_name localhost;
     ssl_certificate {server[0]};
     ssl_certificate_key {server[1]};
     ssl_client_certificate {authority};
     ssl_verify_client optional;
-
+"""
+NGINX = """
+server {{
+    {tls}
     location / {{
         proxy_set_header Xauthuser "";
         proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;
@@ -165,21 +202,8 @@ def behind_nginx(certificates):
         ],
         rules=[optional("/maybe", "/unproved/maybe"), require("/")],
     )
-    folder = Path(certificates.folder)
-    passwords = folder / "passwords"
-    passwords.write_text("bob:{PLAIN}boat\n")
-    port = free_port()
-    with served(app) as behind:
-        servers = NGINX.format(
-            port=port,
-            behind=behind,
-            server=certificates.server,
-            authority=certificates.authority,
-            passwords=passwords,
-            secret=SECRET,
-        )
-        with nginx(program("nginx"), folder, servers, port):
-            yield port, behind
+    with served(app) as behind, certificates.nginx(NGINX, behind=behind, secret=SECRET) as port:
+        yield port, behind
 
 
 def test_nginx_says_whose_certificate_it_has_verified(behind_nginx, certificates):
@@ -209,7 +233,7 @@ def test_what_nginx_has_not_verified_does_not_arrive(behind_nginx, certificates,
 
 
 def test_whom_nginx_lets_in_by_a_password_is_named_by_its_field(behind_nginx, certificates):
-    signed_in = {"Authorization": "Basic Ym9iOmJvYXQ=", "Xauthuser": "root"}
+    signed_in = {**BOB, "Xauthuser": "root"}
     assert certificates.ask(behind_nginx[0], "/named/", headers=signed_in) == (200, "bob bob proxy")
     assert certificates.ask(behind_nginx[0], "/named/", headers={"Xauthuser": "root"})[0] == 401
 
@@ -218,3 +242,58 @@ def test_who_goes_round_nginx_is_a_stranger(behind_nginx, certificates):
     cert = f"X-SSL-Client-Cert: {escaped(certificates.ann)}"
     fields = [cert, "X-SSL-Client-Verify: SUCCESS", "Xauthuser: root", "X-Proxy-Secret: a guess"]
     assert exchange(behind_nginx[1], "/maybe", *fields).body.decode() == NOBODY
+
+
+UWSGI = """
+server {{
+    {tls}
+    include /etc/nginx/uwsgi_params;
+    uwsgi_param SSL_CLIENT_VERIFY $ssl_client_verify;
+    uwsgi_param SSL_CLIENT_CERT $ssl_client_escaped_cert;
+    location / {{
+        uwsgi_pass 127.0.0.1:{behind};
+    }}
+    location /server/staff {{
+        auth_basic "Staff";
+        auth_basic_user_file {passwords};
+        include /etc/nginx/uwsgi_params;
+        uwsgi_param REMOTE_USER $remote_user;
+        uwsgi_param AUTH_TYPE Basic;
+        uwsgi_pass 127.0.0.1:{behind};
+    }}
+    location /server/unchecked {{
+        include /etc/nginx/uwsgi_params;
+        uwsgi_param REMOTE_USER $remote_user;
+        uwsgi_pass 127.0.0.1:{behind};
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def behind_nginx_and_uwsgi(certificates):
+    log = certificates.folder / "uwsgi.log"
+    served_by_uwsgi = uwsgi("auth.trusting_site:application", log, protocol="--socket")
+    with served_by_uwsgi as behind, certificates.nginx(UWSGI, behind=behind) as port:
+        yield port
+
+
+def told(answer):
+    seen = json.loads(answer[1])
+    return seen["user"], seen["REMOTE_USER"], seen["AUTH_TYPE"]
+
+
+def test_nginx_hands_a_certificate_on_by_the_uwsgi_protocol(behind_nginx_and_uwsgi, certificates):
+    found = told(certificates.ask(behind_nginx_and_uwsgi, "/server/", "ann"))
+    assert found == ("ann@example.com", "ann@example.com", "certificate")
+    assert told(certificates.ask(behind_nginx_and_uwsgi, "/server/maybe")) == (None, None, None)
+
+
+def test_whom_nginx_lets_in_by_a_password_is_the_user_of_the_server(behind_nginx_and_uwsgi, certificates):
+    found = told(certificates.ask(behind_nginx_and_uwsgi, "/server/staff", headers=BOB))
+    assert found == ("bob", "bob", "Basic")
+
+
+def test_a_name_that_nginx_has_not_checked_is_nobodys(behind_nginx_and_uwsgi, certificates):
+    answer = certificates.ask(behind_nginx_and_uwsgi, "/server/unchecked", headers=BOB)
+    assert answer[0] == 401

@@ -1,7 +1,8 @@
-"""One application behind five layers, for servers in other processes: what arrives there, as JSON.
+"""One application behind several layers, for servers in other processes: what arrives there, as JSON.
 
 The first segment of a path says which layer: `plain` has no scheme that reads header fields of a proxy, `secret` and
-`peer` one whose proof no client of the tests can give (but by SECRET), `dashless` one with a field that has no twin.
+`peer` one whose proof no client of the tests can give (but by SECRET), `dashless` one with a field that has no twin,
+`server` those that take the server's word.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 from auth_helpers import stored
 
 from middleware.auth import AuthMiddleware, Basic, allow, optional, require
+from middleware.auth.schemes.client_certificate import ClientCertificate
+from middleware.auth.schemes.server_user import ServerUser
 from middleware.auth.schemes.trusted_header import TrustedHeader
 
 SECRET = "the proxy's own secret"
@@ -21,6 +24,7 @@ SCHEMES = {
     "secret": [TrustedHeader("X-Auth-User", groups="X-Auth-Groups", **PROXY)],
     "peer": [TrustedHeader("X-Auth-User", groups="X-Auth-Groups", peers=["198.51.100.0/24"])],
     "dashless": [TrustedHeader("Xauthuser", groups="Xauthgroups", **PROXY)],
+    "server": [ServerUser(), ClientCertificate("san:email")],
 }
 
 
@@ -31,6 +35,7 @@ def tells_all(environ, start_response):
         "user": identity and identity.user,
         "roles": sorted(identity.roles) if identity else [],
         "REMOTE_USER": environ.get("REMOTE_USER"),
+        "AUTH_TYPE": environ.get("AUTH_TYPE"),
         "fields": {key: value for key, value in environ.items() if key.startswith("HTTP_")},
     }
     start_response("200 OK", [("Content-Type", "application/json")])

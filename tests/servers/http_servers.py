@@ -92,12 +92,13 @@ def gunicorn(application, log):
 
 
 @contextmanager
-def uwsgi(application, log):
+def uwsgi(application, log, *, protocol="--http-socket"):
+    """`protocol="--socket"`: the uwsgi protocol, as nginx speaks it."""
     program = shutil.which("uwsgi")
     if program is None:
         pytest.skip("uwsgi is not installed")
     port = free_port()
-    command = [program, "--http-socket", f"127.0.0.1:{port}", "--master", "--die-on-term", "--need-app", "--wsgi"]
+    command = [program, protocol, f"127.0.0.1:{port}", "--master", "--die-on-term", "--need-app", "--wsgi"]
     with _program([*command, application], port, log):
         yield port
 
