@@ -151,6 +151,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/cookies.md",
         "docs/sessions.md",
         "docs/auth.md",
+        "docs/behind-a-server.md",
         "docs/caching.md",
         "docs/logging.md",
         "docs/pastedeploy.md",

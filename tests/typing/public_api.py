@@ -23,6 +23,7 @@ from middleware import (
     CacheMiddleware,
     CachePolicy,
     CachePurger,
+    ClientCertificate,
     ConditionalMiddleware,
     CookieMiddleware,
     CookieOptions,
@@ -34,8 +35,10 @@ from middleware import (
     LoggingMiddleware,
     MemcachedStore,
     MemoryStore,
+    Outer,
     RedisStore,
     Response,
+    ServerUser,
     SessionInfo,
     SessionLogin,
     SessionMiddleware,
@@ -45,6 +48,7 @@ from middleware import (
     StreamSink,
     Throttle,
     Timeouts,
+    TrustedHeader,
     allow,
     check_csrf,
     csrf_input,
@@ -185,6 +189,11 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = AuthMiddleware(app, Basic(hashes))
     app = AuthMiddleware(app, Basic(hashes), throttle=Throttle(free_failures=3, device_secret=[secret]), store=None)
     app = AuthMiddleware(app, Basic(hashes), throttle=None)
+    trusted = TrustedHeader("Xauthuser", groups="Xauthgroups", peers=["10.0.0.0/8"], secret=[secret, secret.encode()])
+    holder = ClientCertificate("san:email", roles={"issuer:CN=Staff CA": ["staff"]})
+    own = ClientCertificate(lambda certificate: str(certificate.serial_number), header="Client-Cert", secret=secret)
+    app = AuthMiddleware(app, [ServerUser(roles={"ann": ["admin"]}), trusted, holder])
+    app = AuthMiddleware(AuthMiddleware(app, Outer()), [ServerUser(roles=lambda user: [user]), own])
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
     app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)

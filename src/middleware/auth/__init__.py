@@ -9,7 +9,11 @@ from middleware.auth.passwords import hash_password
 from middleware.auth.rules import Rule, allow, deny, optional, require
 from middleware.auth.schemes.base import Refused, Throttled, Unavailable
 from middleware.auth.schemes.basic import Basic
+from middleware.auth.schemes.client_certificate import ClientCertificate
+from middleware.auth.schemes.outer import Outer
+from middleware.auth.schemes.server_user import ServerUser
 from middleware.auth.schemes.session_login import SessionLogin
+from middleware.auth.schemes.trusted_header import TrustedHeader
 from middleware.auth.throttle import Throttle
 from middleware.auth.users import Account, Htpasswd
 
@@ -18,13 +22,17 @@ __all__ = [
     "Auth",
     "AuthMiddleware",
     "Basic",
+    "ClientCertificate",
     "Htpasswd",
     "Identity",
+    "Outer",
     "Refused",
     "Rule",
+    "ServerUser",
     "SessionLogin",
     "Throttle",
     "Throttled",
+    "TrustedHeader",
     "Unavailable",
     "allow",
     "attempt",
