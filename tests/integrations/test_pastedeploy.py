@@ -409,10 +409,13 @@ def test_the_options_of_the_layer_are_keys_of_the_section(load, tmp_path):
         "mounted": "yes",
         "remote_user_encoding": "wsgi",
         "on_event": "site_of_the_test:is_on_duty",
+        "throttle.free_failures": "3",
+        "throttle.longest_delay": "5m",
     }
     app = load(filter_of("auth", {**SCHEME, **options, "rule.1": "allow /"}))
     assert type(app.store).__name__ == "SQLiteStore"
     assert app.mounted
+    assert type(app.throttle).__name__ == "Throttle"
     assert app._listener is is_on_duty
     assert {"HTTP_REMOTE_USER", "HTTP_X_AUTH_USER"} <= {*app._scrubbed}
 

@@ -190,6 +190,15 @@ def test_a_secret_of_a_line_is_in_no_message(line):
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_secret_that_is_renewed_stands_on_two_lines():
+    from middleware.integrations.conversion import read_option
+    from middleware.integrations.login_lines import _split
+
+    _, options = _split(f'proxy X-User secret="\n{SECRET}\nnew {SECRET}" peers=10.0.0.1', "here")
+    assert read_option("secret", options["secret"], "Secret | None", where="here") == [SECRET, f"new {SECRET}"]
+    assert scheme(f'proxy X-User secret="{SECRET}\nnew {SECRET}"', where="here").name == "proxy"
+
+
 def test_a_scheme_of_the_sites_own_source_is_found_by_its_name(here, monkeypatch):
     monkeypatch.setattr(f"{__name__}.PEOPLE", {"ann": (here / "users").read_text().strip().partition(":")[2]})
     made = scheme("basic site_of_the_lines:PEOPLE", where="here")
