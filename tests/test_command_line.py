@@ -57,6 +57,7 @@ def test_without_a_command_the_help_is_shown_and_the_status_says_wrong_use(run):
     "arguments",
     [
         ("auth", "hash", "hunter2"),
+        ("auth", "hash", "--form", "md5"),
         ("hash",),
         ("auth",),
         ("auth", "explain", "GET", "/"),
@@ -81,6 +82,13 @@ def test_a_piped_password_is_hashed_and_opens(run):
     assert "correct horse" not in out
     assert verify("correct horse", out.strip())
     assert not verify("correct horse\n", out.strip())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("form", "begins"), [("argon2id", "$argon2id$"), ("scrypt", "$scrypt$"), ("bcrypt", "$2y$")])
+def test_the_form_of_a_hash_can_be_chosen(run, form, begins):
+    status, out, err = run("auth", "hash", "--form", form, stdin="correct horse\n")
+    assert (status, out[: len(begins)], err) == (0, begins, "")
 
 
 def test_no_password_is_wrong_use(run):

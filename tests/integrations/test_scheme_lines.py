@@ -42,14 +42,14 @@ LINES = {
         },
     ),
     "bearer": (
-        "issuer=https://op.example audience=api,web roles=realm_access,roles leeway=30s keys={module}:KEYS",
+        "issuer=https://op.example audience=api,web roles=realm_access,roles leeway=30s jwks_uri=https://op.example/keys",
         [],
         {
             "issuer": "https://op.example",
             "audience": ("api", "web"),
             "roles": ["realm_access", "roles"],
             "leeway": 30.0,
-            "keys": KEYS,
+            "jwks_uri": "https://op.example/keys",
         },
     ),
     "apikey": ("apikeys:{here}/keys header=X-Key", ["ApiKeys"], {"header": "X-Key"}),

@@ -32,6 +32,11 @@ def add_to(commands: Any) -> None:
         help="print the hash of a password, for a users file",
         description="Asks for the password on the terminal, or reads one line of standard input.",
     )
+    hashing.add_argument(
+        "--form",
+        choices=["argon2id", "scrypt", "bcrypt"],
+        help="argon2id where it is installed, else scrypt, by default; bcrypt for files that Apache reads too",
+    )
     hashing.set_defaults(run=_print_hash)
 
 
@@ -48,7 +53,7 @@ def _explain(asked: Namespace) -> int:
     return 0
 
 
-def _print_hash(_: Namespace) -> int:
+def _print_hash(asked: Namespace) -> int:
     from middleware.auth.passwords import hash_password
 
     password = asked_password()
@@ -56,7 +61,7 @@ def _print_hash(_: Namespace) -> int:
         complain("there is no password to hash", "auth hash")
         return 2
     try:
-        say(hash_password(password))
+        say(hash_password(password, form=asked.form))
     except ValueError as error:
         complain(str(error), "auth hash")
         return 2
