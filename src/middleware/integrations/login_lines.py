@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from middleware.errors import ConfigurationError
@@ -60,7 +59,7 @@ def scheme(line: str, *, where: str) -> Any:
     that name (`groups`), to the scheme otherwise.
     """
     words, options = _split(line, where)
-    make = imported(SCHEMES[_one_of(known_schemes(), words[:1], "scheme", where)])
+    make = imported(SCHEMES[_one_of(SCHEMES, words[:1], "scheme", where)])
     wanted = places(make)
     if len(words) - 1 != len(wanted):
         raise ConfigurationError(
@@ -92,11 +91,6 @@ def rule(line: str, *, where: str) -> Rule:
     lists = {key: text.replace(",", "\n") for key, text in options.items()}
     made: Rule = build(make, *words[1:], options=lists, where=where)
     return made
-
-
-def known_schemes() -> list[str]:
-    """The names of the schemes that there are."""
-    return [name for name, place in SCHEMES.items() if find_spec(place.partition(":")[0])]
 
 
 def _split(line: str, where: str) -> tuple[list[str], dict[str, str]]:
