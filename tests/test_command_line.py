@@ -250,3 +250,60 @@ def test_without_pastedeploy_explain_says_what_to_install(run, config, monkeypat
     monkeypatch.setitem(sys.modules, "paste.deploy", None)
     status, _, err = run("auth", "explain", "GET", "/", "--config", config)
     assert (status, "pip install 'wsgi-middleware[paste]'" in err) == (1, True)
+
+
+# auth apikey
+
+
+def test_a_new_api_key_is_printed_once_and_its_line_opens_by_it(run, tmp_path):
+    from middleware.auth.api_keys import is_right
+    from middleware.auth.key_file import record_of
+
+    status, out, err = run("auth", "apikey", "--user", "ci", "--scope", "read", "--scope", "write", "--role", "robot")
+    assert (status, err) == (0, "")
+    key, line = out.splitlines()
+    record = record_of(line)
+    assert (record.user, record.scopes, record.roles) == ("ci", {"read", "write"}, {"robot"})
+    assert key.startswith("key_")
+    assert key not in line
+    assert is_right(key, record.sha256)
+
+
+def test_an_api_key_is_added_to_a_file_that_only_its_owner_reads(run, tmp_path):
+    from middleware.auth.key_file import ApiKeys
+
+    file = tmp_path / "keys"
+    keys = [run("auth", "apikey", "--user", "ci", "--prefix", "app", "--file", str(file)) for _ in range(2)]
+    assert [(status, out.count("\n"), err) for status, out, err in keys] == [(0, 1, "")] * 2
+    assert all(out.startswith("app_") for _, out, _ in keys)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not any(out.strip() in file.read_text() for _, out, _ in keys)
+    assert all(ApiKeys(file).get(out.split("_")[1]).user == "ci" for _, out, _ in keys)
+
+
+def test_an_api_key_may_end(run):
+    from middleware.auth.key_file import record_of
+
+    _, out, _ = run("auth", "apikey", "--user", "ci", "--expires", "2027-01-31")
+    assert record_of(out.splitlines()[1]).expires_at == 1801353600
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--user", "ci", "--expires", "soon"], "no date such as 2027-01-31"),
+        (["--user", "ci", "--prefix", "a-b"], "prefix of an API key"),
+        (["--user", ""], "the user of an API key"),
+        (["ci"], "usage:"),
+        ([], "--user"),
+    ],
+)
+def test_an_api_key_that_cannot_be_is_wrong_use(run, options, told):
+    status, out, err = run("auth", "apikey", *options)
+    assert (status, out) == (2, "")
+    assert told in err
+
+
+def test_a_file_of_keys_that_cannot_be_written_gives_no_key(run, tmp_path):
+    status, out, err = run("auth", "apikey", "--user", "ci", "--file", str(tmp_path / "no" / "keys"))
+    assert (status, out, err.count("\n")) == (1, "", 1)

@@ -1,4 +1,4 @@
-"""`auth explain` says which rule decides a request; `auth hash` makes what a file of users holds."""
+"""`auth explain` says which rule decides a request; `auth hash` and `auth apikey` make what files of the layer hold."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def add_to(commands: Any) -> None:
         help="argon2id where it is installed, else scrypt, by default; bcrypt for files that Apache reads too",
     )
     hashing.set_defaults(run=_print_hash)
+    key = auth.add_parser(
+        "apikey",
+        help="make an API key",
+        description="Prints the key, which nobody can read afterwards, and the line for a file of keys; or only the "
+        "key, and adds the line to --file.",
+    )
+    key.add_argument("--user", metavar="NAME", required=True, help="whose key it is")
+    key.add_argument("--scope", action="append", default=[], help="what rules ask for; repeatable")
+    key.add_argument("--role", action="append", default=[], help="what rules ask for; repeatable")
+    key.add_argument("--expires", metavar="DATE", help="2027-01-31, in UTC; never by default")
+    key.add_argument("--prefix", default="key", help="how the key begins, so that it is known when it is found; key")
+    key.add_argument("--file", metavar="FILE", help="the file of keys, which is made where it is missing")
+    key.set_defaults(run=_make_key)
 
 
 def _explain(asked: Namespace) -> int:
@@ -65,4 +78,28 @@ def _print_hash(asked: Namespace) -> int:
     except ValueError as error:
         complain(str(error), "auth hash")
         return 2
+    return 0
+
+
+def _make_key(asked: Namespace) -> int:
+    from middleware.auth.api_keys import new_api_key
+    from middleware.auth.key_file import add_to_file, line_of, seconds_of
+
+    try:
+        expires_at = None if asked.expires is None else seconds_of(asked.expires)
+        key, record = new_api_key(
+            asked.prefix, user=asked.user, scopes=asked.scope, roles=asked.role, expires_at=expires_at
+        )
+    except ValueError as error:
+        complain(str(error), "auth apikey")
+        return 2
+    if asked.file is not None:
+        try:
+            add_to_file(asked.file, record)
+        except OSError as error:
+            complain(f"{asked.file}: {error.strerror}", "auth apikey")
+            return 1
+    say(key)
+    if asked.file is None:
+        say(line_of(record))
     return 0
