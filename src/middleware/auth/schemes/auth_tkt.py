@@ -31,12 +31,9 @@ if TYPE_CHECKING:
 
     from middleware.auth.schemes.base import Freshness, Refused
     from middleware.auth.tickets.codec import Read
-    from middleware.auth.tickets.compat import Compat
     from middleware.auth.users import Account, Users
     from middleware.auth.verification import Verifier
     from middleware.signing import Secret
-
-    Digest = Literal["md5", "sha256", "sha512"]
 
 _COOKIE = CookieOptions("auth_tkt")
 
@@ -70,8 +67,8 @@ class AuthTkt:
         *,
         secret: Secret,
         timeout: float,
-        digest: Digest = "sha512",
-        also_reads: Iterable[Digest] = (),
+        digest: Literal["md5", "sha256", "sha512"] = "sha512",
+        also_reads: Iterable[Literal["md5", "sha256", "sha512"]] = (),
         reissue_time: float | None = None,
         absolute_timeout: float | None = None,
         include_ip: bool = False,
@@ -79,7 +76,7 @@ class AuthTkt:
         users: Users | None = None,
         login_page: str | None = None,
         next_field: str = "next",
-        compat: Iterable[Compat] = (),
+        compat: Iterable[Literal["remote_user_tokens", "paste.auth_tkt", "repoze.who"]] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._secrets = check_secrets(secret)

@@ -8,12 +8,11 @@ from middleware.errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal
+    from typing import Any
     from wsgiref.types import WSGIEnvironment
 
     from middleware.auth.identity import Identity
 
-    Compat = Literal["remote_user_tokens", "paste.auth_tkt", "repoze.who"]
     Begin = Callable[[WSGIEnvironment, str, Iterable[str], str, int | None], object]
     Forget = Callable[[WSGIEnvironment], None]
 
