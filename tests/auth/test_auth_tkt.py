@@ -9,6 +9,8 @@ from asking import Browser, ask, make_environ
 from auth_helpers import basic, stored, who
 from hypothesis import given
 from hypothesis import strategies as st
+from pyramid.authentication import AuthTktCookieHelper
+from pyramid.request import Request
 
 from middleware import operators
 from middleware.auth import Account, AuthMiddleware, Basic, allow, get_auth, optional, require
@@ -304,6 +306,24 @@ def test_TKT_4_pyramid_262_a_logout_wins_over_a_new_ticket_in_the_same_answer(cl
     app = protected(clock, reissue_time=600)
     answer = ask(app, "/out", headers=cookie())
     assert deletes(answer)
+
+
+@pytest.mark.parametrize("act", ["forget", "remember"])
+def test_TKT_4_what_the_application_does_with_the_cookie_by_itself_wins(clock, act):
+    """While an application moves, its own policy may still sign people out."""
+    helper = AuthTktCookieHelper(SECRET)
+
+    def app(environ, start_response):
+        request = Request(environ)
+        headers = helper.forget(request) if act == "forget" else helper.remember(request, "bob")
+        start_response("200 OK", [("Content-Type", "text/plain"), *headers])
+        return [b"done"]
+
+    clock.now = AT + 601
+    answer = ask(protected(clock, app, reissue_time=600), headers=cookie())
+    tickets = [ticket for ticket in set_by(answer).values() if ticket]
+    assert [ticket.user for ticket in tickets] == ([] if act == "forget" else ["bob"])
+    assert answer.header("Cache-Control") == "no-store"
 
 
 def test_TKT_4_a_login_wins_over_a_new_ticket_in_the_same_answer(clock):

@@ -354,8 +354,14 @@ class AuthMiddleware:
 def _send(cookies: PendingCookies, response: Response) -> None:
     cookies.sent = True
     if cookies:
-        response.headers.extend(("Set-Cookie", line) for line in cookies.values())
+        own = {_cookie_name(line) for name, line in response.headers if name.lower() == "set-cookie"}
+        lines = [line for line in cookies.values() if _cookie_name(line) not in own]  # the application knows better
+        response.headers.extend(("Set-Cookie", line) for line in lines)
         keep_out_of_caches(response)
+
+
+def _cookie_name(line: str) -> str:
+    return line.partition("=")[0].strip(" \t")
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
