@@ -59,12 +59,12 @@ $(VENV)/.bench: $(READY)
 # The programs that tests ask for the real thing: Debian's packages, where we may install them.
 programs:
 	@missing=; PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; \
-	for pair in chromium:chromium curl:curl htpasswd:apache2-utils node:nodejs redis-server:redis-server memcached:memcached openssl:openssl \
+	for pair in apache2:libapache2-mod-wsgi-py3 chromium:chromium curl:curl htpasswd:apache2-utils nginx:nginx-light node:nodejs redis-server:redis-server memcached:memcached openssl:openssl \
 		initdb:postgresql mariadbd:mariadb-server; do \
 		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing fonts-liberation >/dev/null; } \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing fonts-liberation >/dev/null; } \
 		|| echo "could not be installed, so their tests are skipped:$$missing"; \
 	else echo "not installed, so their tests are skipped:$$missing"; fi

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from asking import make_environ
+from asking import ask, make_environ
+from auth_helpers import stored, who
 
+from middleware.auth import AuthMiddleware, Basic
 from middleware.auth.missing_header import cure_for_missing_header
 
 MOD_WSGI = {"mod_wsgi.version": (5, 0, 2), "mod_wsgi.process_group": "site"}
@@ -34,3 +36,12 @@ def test_cgi_and_its_kin_are_told_of_by_theirs(said):
 @pytest.mark.parametrize(("said", "schemes"), NOT_TOLD)
 def test_nothing_is_told_where_the_field_arrives_or_nobody_looks_at_it(said, schemes):
     assert cure_for_missing_header(make_environ(**said), schemes) is None
+
+
+def test_the_layer_tells_of_it_once():
+    told = []
+    app = AuthMiddleware(who, Basic({"ann": stored("apple")}), on_event=told.append)
+    for _ in range(2):
+        assert ask(app, **MOD_WSGI).code == 401
+    assert [event.name for event in told] == ["header.missing"]
+    assert "WSGIPassAuthorization On" in told[0].details["cure"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from middleware.auth.caches import keep_out_of_caches
+from middleware.auth.missing_header import cure_for_missing_header
 from middleware.auth.negotiation import is_navigation
 from middleware.auth.schemes.base import Refused, explains
 from middleware.auth.telling import tell
@@ -26,6 +27,7 @@ class Answers:
 
     def __init__(self, page: Page | None) -> None:
         self._page = page
+        self._told_of: dict[str, object] = {}  # what was told once
 
     def refuse(
         self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
@@ -64,6 +66,7 @@ class Answers:
         page = self._login_page(environ, gate)
         if page is not None:
             return page
+        self._tell_of_missing_header(environ, gate)
         reason = "login required" if environ["REQUEST_METHOD"] in ("GET", "HEAD") else "nothing was taken"
         return self.refuse(environ, "401 Unauthorized", reason, [*gate.challenges(environ), *gate.vary])
 
@@ -101,6 +104,15 @@ class Answers:
         scheme = gate.scheme_of(identity)
         headers = gate.challenges(environ, Refused("not fresh", 401, too_old), scheme)
         return self.refuse(environ, "401 Unauthorized", "sign in again", [*headers, *gate.vary])
+
+    def _tell_of_missing_header(self, environ: WSGIEnvironment, gate: Gate) -> None:
+        """Tell once, where a server seems to keep Authorization to itself."""
+        if "header.missing" in self._told_of:
+            return
+        cure = cure_for_missing_header(environ, [scheme.name for scheme in gate.schemes])
+        mine = object()
+        if cure is not None and self._told_of.setdefault("header.missing", mine) is mine:
+            tell(environ, "header.missing", cure=cure)
 
     def _login_page(self, environ: WSGIEnvironment, gate: Gate) -> Response | None:
         """The way to the login page, for a person where there is one."""
