@@ -1,16 +1,13 @@
-"""Remember-me: how long a browser stays signed in over its own end, and the cookie that says so."""
+"""Remember-me as its site wants it: how long a browser stays signed in over its own end, and by which cookie."""
 
 from __future__ import annotations
 
-from middleware.auth.schemes.remember_logins import split
-from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from wsgiref.types import WSGIEnvironment
 
     from middleware.cookies.options import CookieLine
 
@@ -61,21 +58,6 @@ class RememberMe:
 
     def __repr__(self) -> str:
         return f"RememberMe(days={self.days!r}, extend={self.extend!r}, cookie={self.cookie!r})"
-
-
-class RememberCookie:
-    """The cookie in one request: what came, and the Set-Cookie lines that answer it."""
-
-    __slots__ = ("line", "sent")
-
-    def __init__(self, remember: RememberMe, environ: WSGIEnvironment) -> None:
-        self.line = remember.lines[remember.cookie.is_secure(environ.get("wsgi.url_scheme") == "https")]
-        self.sent = values_of(environ.get("HTTP_COOKIE", ""), self.line.name, MOST_TRIED)
-
-    @property
-    def value(self) -> str:
-        """The only value that came, if it can be one of ours. Of two, one may have been planted by a neighbour."""
-        return self.sent[0] if len(self.sent) == 1 and split(self.sent[0]) else ""
 
 
 def _line(options: CookieOptions, secure: bool) -> CookieLine:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from middleware.auth.schemes.base import Unavailable, put_cookie
-from middleware.auth.schemes.remember_logins import RememberedLogins
-from middleware.auth.schemes.remember_me import RememberCookie
+from middleware.auth.schemes.remember_logins import RememberedLogins, split
+from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.errors import StoreError
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Remembering:
         if store is None:
             return None
         logins = RememberedLogins(store, self._options.seconds, extend=self._options.extend, clock=self._clock)
-        return _Visit(environ, logins, RememberCookie(self._options, environ))
+        return _Visit(environ, logins, _Cookie(self._options, environ))
 
 
 class _Visit:
@@ -103,7 +103,7 @@ class _Visit:
 
     __slots__ = ("_environ", "cookie", "held", "logins")
 
-    def __init__(self, environ: WSGIEnvironment, logins: RememberedLogins, cookie: RememberCookie) -> None:
+    def __init__(self, environ: WSGIEnvironment, logins: RememberedLogins, cookie: _Cookie) -> None:
         self._environ = environ
         self.logins = logins
         self.cookie = cookie
@@ -117,6 +117,21 @@ class _Visit:
     def delete(self) -> None:
         put_cookie(self._environ, self.cookie.line.name, self.cookie.line.deletion)
         self._environ[_HELD] = ""
+
+
+class _Cookie:
+    """The cookie in one request: what came, and what answers it."""
+
+    __slots__ = ("line", "sent")
+
+    def __init__(self, remember: RememberMe, environ: WSGIEnvironment) -> None:
+        self.line = remember.lines[remember.cookie.is_secure(environ.get("wsgi.url_scheme") == "https")]
+        self.sent = values_of(environ.get("HTTP_COOKIE", ""), self.line.name, MOST_TRIED)
+
+    @property
+    def value(self) -> str:
+        """The only value that came, if it can be one of ours. Of two, one may have been planted by a neighbour."""
+        return self.sent[0] if len(self.sent) == 1 and split(self.sent[0]) else ""
 
 
 class _OrUnavailable:
