@@ -30,6 +30,7 @@ __all__ = [
     "MemoryStore",
     "Outer",
     "RedisStore",
+    "RememberMe",
     "Response",
     "SQLStore",
     "SQLiteStore",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         Htpasswd,
         Identity,
         Outer,
+        RememberMe,
         ServerUser,
         SessionLogin,
         Throttle,
@@ -95,9 +97,9 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "auth": (
-        "Account", "AuthMiddleware", "Basic", "ClientCertificate", "Htpasswd", "Identity", "Outer", "ServerUser",
-        "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity", "hash_password",
-        "optional", "require",
+        "Account", "AuthMiddleware", "Basic", "ClientCertificate", "Htpasswd", "Identity", "Outer", "RememberMe",
+        "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity",
+        "hash_password", "optional", "require",
     ),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),

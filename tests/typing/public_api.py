@@ -37,6 +37,7 @@ from middleware import (
     MemoryStore,
     Outer,
     RedisStore,
+    RememberMe,
     Response,
     ServerUser,
     SessionInfo,
@@ -145,7 +146,10 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         assert_type(identity.roles, frozenset[str])
     auth = get_auth(environ)
     assert_type(auth.login("ann"), Identity)
-    auth.logout()
+    auth.login("ann", remember=True, factors=["pwd", "otp"])
+    assert_type(auth.impersonate("bob").actor, str | None)
+    assert_type(auth.stop_impersonating(), Identity)
+    auth.logout(everywhere=True)
 
     cache = get_cache(environ)
     cache.tag("articles", "article-7")
@@ -185,6 +189,13 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
             optional("/"),
         ],
         page=page,
+    )
+    remember = RememberMe(days=7, extend=True, cookie=CookieOptions("stay", secure=True))
+    app = AuthMiddleware(
+        app,
+        SessionLogin(users, remember=remember, keep=["cart"], login_path="/in", form=False),
+        rules=[optional("/in"), require("/")],
+        store=MemoryStore(),
     )
     app = AuthMiddleware(app, Basic(hashes))
     app = AuthMiddleware(app, Basic(hashes), throttle=Throttle(free_failures=3, device_secret=[secret]), store=None)

@@ -11,6 +11,7 @@ from middleware.auth.schemes.base import Refused, Throttled, Unavailable
 from middleware.auth.schemes.basic import Basic
 from middleware.auth.schemes.client_certificate import ClientCertificate
 from middleware.auth.schemes.outer import Outer
+from middleware.auth.schemes.remember_me import RememberMe
 from middleware.auth.schemes.server_user import ServerUser
 from middleware.auth.schemes.session_login import SessionLogin
 from middleware.auth.schemes.trusted_header import TrustedHeader
@@ -27,6 +28,7 @@ __all__ = [
     "Identity",
     "Outer",
     "Refused",
+    "RememberMe",
     "Rule",
     "ServerUser",
     "SessionLogin",
