@@ -54,9 +54,9 @@ LINES = {
     ),
     "apikey": ("apikeys:{here}/keys header=X-Key", ["ApiKeys"], {"header": "X-Key"}),
     "session": (
-        "htpasswd:{here}/users groups={here}/groups login_path=/enter default_next=/home",
+        "htpasswd:{here}/users login_path=/enter form=no keep=cart,lang remember.days=7 remember.cookie.name=stay",
         [Htpasswd],
-        {"login_path": "/enter", "default_next": "/home"},
+        {"login_path": "/enter", "form": False, "keep": ("cart", "lang"), "remember": "RememberMe"},
     ),
     "server": ("roles={module}:roles", [], {"roles": roles}),
     "proxy": (
@@ -128,6 +128,14 @@ def test_a_line_is_what_the_constructor_is_given(here, monkeypatch, name):
     assert [key for key in options if not is_as_expected(options[key], by_name[key])] == []
 
 
+def one_by_one(option, annotation):
+    """The option, or those of its group, each with its type."""
+    group = group_of(annotation)
+    if group is None:
+        return [(option, annotation)]
+    return [pair for inner in option_types(group).items() for pair in one_by_one(*inner)]
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_option_of_a_scheme_can_be_read_from_text_and_has_its_unit(name):
     module, _, attribute = SCHEMES[name].partition(":")
@@ -135,8 +143,7 @@ def test_every_option_of_a_scheme_can_be_read_from_text_and_has_its_unit(name):
     for option, annotation in {**places(make), **option_types(make)}.items():
         if any(kind in annotation for kind in SOURCES):
             continue
-        group = group_of(annotation)
-        for key, kind in option_types(group).items() if group else [(option, annotation)]:
+        for key, kind in one_by_one(option, annotation):
             assert readers(key, kind), key
             if {"int", "float"} & {word.strip() for word in kind.split("|")}:
                 assert key in DURATIONS | SIZES | COUNTS | SHARES, key
