@@ -92,7 +92,7 @@ def test_an_ha1_of_another_algorithm_than_asked_for_is_nobodys():
         ({"ann": Account(stored("apple"))}, "'ann' is a one-way hash"),
         ({"ann": "apple"}, r"'ann' is no HA1.*ha1\(user, realm, password\).*PlainPasswords"),
         ({"ann": ANN[1:]}, "no HA1"),
-        ({"ann": ANN_MD5}, r"no HA1 of SHA-256.*algorithms=\('MD5',\)"),
+        ({"ann": ANN_MD5}, r"no HA1 of SHA-256.*algorithms=\['MD5'\]"),
         ({"ann": 7}, "maps names to HA1s"),
         ({"a b": ANN}, "'a b' is no user name"),
         ({"a:b": ANN}, "'a:b' is no user name"),
@@ -249,10 +249,19 @@ def test_a_file_in_which_nobody_could_sign_in_is_refused(path):
     with pytest.raises(ConfigurationError, match=r"nobody for realm='App', only for 'Other'"):
         app_of(Htdigest(path))
     path.write_text(f"ann:App:{ANN_MD5}\n")
-    with pytest.raises(ConfigurationError, match=r"no HA1 of SHA-256.*algorithms=\('MD5',\)"):
+    with pytest.raises(ConfigurationError, match=r"no HA1 of SHA-256.*algorithms=\['MD5'\]"):
         app_of(Htdigest(path))
     path.write_text("")
     assert code(Htdigest(path)) == 401
+
+
+def test_an_offer_that_nobody_can_take_is_told_where_others_can_be_taken(path, caplog):
+    path.write_text(f"ann:App:{ANN_MD5}\n")
+    assert [code(Htdigest(path), algorithm, algorithms=BOTH) for algorithm in BOTH] == [401, 200]
+    assert f"{str(path)!r} has no HA1 of SHA-256" in caplog.text
+    caplog.clear()
+    assert code({"ann": ANN}, algorithms=BOTH) == 200
+    assert "the mapping has no HA1 of MD5" in caplog.text
 
 
 def test_a_group_file_gives_roles(path, tmp_path):

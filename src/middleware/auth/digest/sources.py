@@ -10,6 +10,7 @@ from middleware.auth.digest.credentials import ALGORITHMS, HEX_DIGITS, is_hex
 from middleware.auth.passwords import cost_of
 from middleware.auth.users.account import Account, account_of
 from middleware.errors import ConfigurationError
+from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,11 +189,15 @@ def check_name(user: str) -> None:
 
 
 def refuse_unusable(held: Collection[str], algorithms: Collection[Algorithm], source: str) -> None:
-    """Raises ConfigurationError where a source has HA1s, and none of an algorithm that is offered."""
-    for algorithm in algorithms:
-        if held and algorithm not in held:
-            raise ConfigurationError(
-                f"{source} has no HA1 of {algorithm}, so nobody could sign in by it: write "
-                f"algorithms={tuple(each for each in ALGORITHMS if each in held)!r}, or add what "
-                f'ha1(user, realm, password, "{algorithm}") makes'
-            )
+    """Raises ConfigurationError where a source has HA1s, and none of the algorithms that are offered.
+
+    Where it has none of one of them, whoever takes that offer is asked in vain: that is said once.
+    """
+    missing = [algorithm for algorithm in algorithms if algorithm not in held]
+    if not held or not missing:
+        return
+    told = f"{source} has no HA1 of {' and '.join(missing)}, so nobody can sign in by it"
+    cure = f"write algorithms={[each for each in ALGORITHMS if each in held]!r}, or add what ha1() makes"
+    if len(missing) == len(algorithms):
+        raise ConfigurationError(f"{told}: {cure}")
+    say_once(f"{told}, and clients that take this offer are refused: {cure}", logger="middleware.auth")
