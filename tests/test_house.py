@@ -153,6 +153,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/auth.md",
         "docs/behind-a-server.md",
         "docs/session-login.md",
+        "docs/digest.md",
         "docs/caching.md",
         "docs/logging.md",
         "docs/pastedeploy.md",

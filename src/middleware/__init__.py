@@ -20,15 +20,18 @@ __all__ = [
     "ConditionalMiddleware",
     "CookieMiddleware",
     "CookieOptions",
+    "Digest",
     "Ending",
     "Event",
     "FileSink",
+    "Htdigest",
     "Htpasswd",
     "Identity",
     "LoggingMiddleware",
     "MemcachedStore",
     "MemoryStore",
     "Outer",
+    "PlainPasswords",
     "RedisStore",
     "RememberMe",
     "Response",
@@ -55,6 +58,7 @@ __all__ = [
     "get_identity",
     "get_request_id",
     "get_session",
+    "ha1",
     "hash_password",
     "open_store",
     "optional",
@@ -84,6 +88,10 @@ if TYPE_CHECKING:
         optional,
         require,
     )
+    from middleware.auth.digest.response import ha1
+    from middleware.auth.digest.sources import PlainPasswords
+    from middleware.auth.schemes.digest import Digest
+    from middleware.auth.users.htdigest import Htdigest
     from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
@@ -101,6 +109,10 @@ _ROOMS = {
         "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity",
         "hash_password", "optional", "require",
     ),
+    "auth.digest.response": ("ha1",),
+    "auth.digest.sources": ("PlainPasswords",),
+    "auth.schemes.digest": ("Digest",),
+    "auth.users.htdigest": ("Htdigest",),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),

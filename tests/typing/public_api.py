@@ -27,15 +27,18 @@ from middleware import (
     ConditionalMiddleware,
     CookieMiddleware,
     CookieOptions,
+    Digest,
     Ending,
     Event,
     FileSink,
+    Htdigest,
     Htpasswd,
     Identity,
     LoggingMiddleware,
     MemcachedStore,
     MemoryStore,
     Outer,
+    PlainPasswords,
     RedisStore,
     RememberMe,
     Response,
@@ -61,6 +64,7 @@ from middleware import (
     get_identity,
     get_request_id,
     get_session,
+    ha1,
     hash_password,
     open_store,
     optional,
@@ -172,6 +176,9 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     def users_of_ours(user: str) -> Account | None:
         return Account(hashes[user], roles=["staff"]) if user in hashes else None
 
+    def ha1_of_ours(user: str, realm: str, algorithm: str) -> str | None:
+        return None
+
     def page(environ: WSGIEnvironment, status: str, reason: str) -> str:
         return f"<h1>{status}</h1>{reason}"
 
@@ -205,6 +212,11 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     own = ClientCertificate(lambda certificate: str(certificate.serial_number), header="Client-Cert", secret=secret)
     app = AuthMiddleware(app, [ServerUser(roles={"ann": ["admin"]}), trusted, holder])
     app = AuthMiddleware(AuthMiddleware(app, Outer()), [ServerUser(roles=lambda user: [user]), own])
+    digest = Digest(Htdigest(here / "users.htdigest"), realm="App", secret=secret, algorithms=["SHA-256", "MD5"])
+    app = AuthMiddleware(app, [digest, Basic(hashes)], store=SQLiteStore(here / "auth.db"))
+    app = AuthMiddleware(app, Digest({"ann": ha1("ann", "App", "seven apples")}, realm="App", secret=[secret]))
+    app = AuthMiddleware(app, Digest(PlainPasswords({"ann": "seven apples"}), realm="App", secret=secret, sess=True))
+    app = AuthMiddleware(app, Digest(ha1_of_ours, realm="App", secret=secret, nonce_lifetime=60, max_nonces=100))
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
     app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)

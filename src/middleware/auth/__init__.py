@@ -18,15 +18,25 @@ from middleware.auth.schemes.trusted_header import TrustedHeader
 from middleware.auth.throttle import Throttle
 from middleware.auth.users import Account, Htpasswd
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from middleware.auth.digest.response import ha1
+    from middleware.auth.digest.sources import PlainPasswords
+    from middleware.auth.schemes.digest import Digest
+    from middleware.auth.users.htdigest import Htdigest
+
 __all__ = [
     "Account",
     "Auth",
     "AuthMiddleware",
     "Basic",
     "ClientCertificate",
+    "Digest",
+    "Htdigest",
     "Htpasswd",
     "Identity",
     "Outer",
+    "PlainPasswords",
     "Refused",
     "RememberMe",
     "Rule",
@@ -41,8 +51,27 @@ __all__ = [
     "deny",
     "get_auth",
     "get_identity",
+    "ha1",
     "hash_password",
     "optional",
     "require",
     "safe_next",
 ]
+
+# Loaded when they are first asked for: few sites need them.
+_LATE = {
+    "Digest": "schemes.digest",
+    "Htdigest": "users.htdigest",
+    "PlainPasswords": "digest.sources",
+    "ha1": "digest.response",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module 'middleware.auth' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"middleware.auth.{_LATE[name]}"), name)
+    globals()[name] = value
+    return value
