@@ -8,6 +8,7 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 from asking import ask
+from auth.spellings import PASSES, PATHS, under_a, under_b
 from auth_helpers import basic, stored, who
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,8 +20,8 @@ from middleware.auth.rules import AMBIGUOUS, DENIED
 from middleware.errors import ConfigurationError
 
 USERS = {"ann": stored("apple")}
-A = [require("/admin", role="admin"), allow("/")]
-B = [allow("/pub"), require("/")]
+A = under_a()
+B = under_b()
 
 
 def layer(rules, **options):
@@ -174,60 +175,18 @@ def test_what_paths_were_asked_for_is_kept_in_bounds():
     assert max(sum(map(len, asked)) for asked in app._decided) <= 128
 
 
-# Section 5.2 of the catalogue: what an anonymous GET gets under the rule sets A and B.
-PATHS = [
-    ("/admin", 401, 401),
-    ("/admin/", 401, 401),
-    ("/admin/x.txt", 401, 401),
-    ("//admin", 400, 401),
-    ("///admin", 400, 401),
-    ("//admin/x.txt", 400, 401),
-    ("admin", 400, 400),
-    ("admin/x.txt", 400, 400),
-    ("\\admin", 400, 400),
-    ("http://h/admin", 400, 400),
-    ("/admin\n", 400, 401),
-    ("/admin\0", 400, 401),
-    ("/admin ", 400, 401),
-    ("/admin.", 400, 401),
-    ("/./admin", 400, 401),
-    ("/x/../admin", 400, 401),
-    ("/.//admin/x.txt", 400, 401),
-    ("/pub/../admin/x.txt", 400, 400),
-    ("/pub/..//admin/x.txt", 400, 400),
-    ("/pub//../admin/x", 400, 400),
-    ("/pub/%2e%2e/admin/x.txt", 400, 400),
-    ("/pub/..\\admin", 400, 400),
-    ("/admin%2f", 400, 401),
-    ("/admin%2Fx.txt", 400, 401),
-    ("/%61dmin", 400, 401),
-    ("/\\admin", 400, 401),
-    ("/admin\\x.txt", 400, 401),
-    ("/admin;x", 400, 401),
-    ("/admin;x=1/", 400, 401),
-    ("/admin/..;/x.txt", 400, 401),
-    ("/admin\xff", 400, 401),
-    ("/admin#/pub", 400, 401),
-    ("/admin?/pub", 400, 401),
-    ("/ADMIN", 200, 401),
-    ("/Admin/x.txt", 200, 401),
-    ("/\uff41dmin".encode().decode("latin-1"), 200, 401),
-    ("/\u00adadmin".encode().decode("latin-1"), 200, 401),
-    ("/admi\u0301n".encode().decode("latin-1"), 200, 401),
-    ("/public", 200, 401),
-    ("/pub//x", 200, 200),
-    ("/pub/a;v=1", 200, 200),
-    ("/pub/a%2Fb", 200, 200),
-    ("/" + "a/../" * 1600, 200, 401),
+# What is longer, or stranger, than any application behind us has to see.
+MORE = [
+    ("/" + "a/../" * 1600, PASSES, 401),
     ("/" + "%2f..;/\\ " * 800, 400, 400),  # too many readings to tell
     ("/☃", 400, 400),  # no native string of PEP 3333
 ]
 
 
-@pytest.mark.parametrize(("path", "under_a", "under_b"), PATHS, ids=[ascii(path)[:40] for path, _, _ in PATHS])
+@pytest.mark.parametrize(("path", "under_a", "under_b"), [*PATHS, *MORE], ids=lambda given: ascii(given)[:40])
 def test_a_spelling_of_a_path_gets_what_all_its_readings_get(path, under_a, under_b):
-    assert ask(layer(A), PATH_INFO=path).code == under_a
-    assert ask(layer(B), PATH_INFO=path).code == under_b
+    codes = [ask(layer(rules), PATH_INFO=path).code for rules in (A, B)]
+    assert [PASSES if code == 200 else code for code in codes] == [under_a, under_b]
 
 
 def test_the_path_is_that_of_the_mount_and_the_rest():
