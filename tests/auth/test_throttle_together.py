@@ -7,7 +7,7 @@ from functools import partial
 from threading import Barrier, Thread
 
 import pytest
-from guessing import ANN, Key, Site
+from guessing import ANN, Key, Site, together
 
 from middleware.auth import attempts, counters
 from middleware.auth.delays import Tally
@@ -16,23 +16,6 @@ from middleware.testing import FakeClock
 from middleware.testing.crowds import PROCESSES, in_processes
 
 CROWD = 50
-
-
-def together(number, ask):
-    """What `ask(number)` gives for so many threads that start at once."""
-    barrier = Barrier(number)
-    given = [None] * number
-
-    def run(at):
-        barrier.wait()
-        given[at] = ask(at)
-
-    threads = [Thread(target=run, args=(at,)) for at in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return given
 
 
 class Meeting:
