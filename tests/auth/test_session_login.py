@@ -471,6 +471,32 @@ def test_a_login_needs_a_scheme_that_keeps_it():
         ask(app, "/open/in?ann")
 
 
+@pytest.mark.parametrize("late", ["login", "logout", "impersonate"])
+def test_what_comes_after_the_head_of_the_answer_is_an_error_and_changes_nothing(browser, late):
+    errors = []
+
+    def streaming(environ, start_response):
+        start_response("200 OK", [])
+        yield b"the head leaves with this"
+        auth = get_auth(environ)
+        act = {
+            "login": lambda: auth.login("bob"),
+            "logout": auth.logout,
+            "impersonate": lambda: auth.impersonate("bob"),
+        }
+        with pytest.raises(RuntimeError) as caught:
+            act[late]()
+        errors.append(caught.value)
+
+    sign_in(browser)
+    layer = browser.app.app
+    layer.app = streaming
+    browser.get("/notes")
+    layer.app = notes
+    assert len(errors) == 1
+    assert browser.get("/notes").text == "ann: None"
+
+
 def test_the_handle_needs_the_layer():
     with pytest.raises(LayerMissing, match="AuthMiddleware"):
         get_auth(make_environ())
