@@ -207,6 +207,21 @@ def test_a_source_that_fails_is_no_failure_of_the_user(caplog):
     assert [event.name for event in events] == ["source.unavailable"]
 
 
+def test_a_source_is_asked_for_names_in_their_one_spelling_and_for_nothing_else():
+    asked = []
+
+    def find(user, realm, algorithm):
+        asked.append((user, realm, algorithm))
+        return ha1(user, realm, "apple", algorithm)
+
+    app = protected(digest(find))
+    assert Client(app, "\uff41nn").get().code == 401  # signed with another spelling than that of the source
+    assert Client(app).get(username="\uff41nn").text == "ann ann Digest"
+    for name in ("a b", "ann\u200b", "\u202eann", "x" * 300):
+        assert Client(app, name).get().code == 401
+    assert asked == [("ann", "App", "SHA-256")] * 2
+
+
 # Events
 
 

@@ -183,8 +183,10 @@ class Digest:
 
         algorithm = given.algorithm
         assert algorithm is not None
-        asked = given.username if user is None else user
-        found = self._asked(environ, "users", lambda: account_of(self._source.ha1(asked, self._realm, algorithm)))
+        asked = given.username if given.userhash and user is None else user  # a source is not asked for what is no name
+        found = None
+        if asked is not None:
+            found = self._asked(environ, "users", lambda: account_of(self._source.ha1(asked, self._realm, algorithm)))
         stored = ha1_in(found, algorithm)
         is_right = compare_digest(
             expected_response(stored or "0" * HEX_DIGITS[algorithm], given, environ["REQUEST_METHOD"]), given.response
