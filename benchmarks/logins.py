@@ -1,17 +1,22 @@
-"""Basic credentials that were verified before, beside Paste's handler."""
+"""Basic credentials that were verified before, beside Paste's handler; bearer tokens, beside joserfc without WSGI."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING
 
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
 from paste.auth.basic import AuthBasicHandler
 
 from benchmarks.kernel import BARE, hello
 from benchmarks.method import Case, Row, ask, serve
 from middleware import AuthMiddleware, Basic, require
 from middleware.auth.passwords import hash_password
+from middleware.auth.schemes.bearer import Bearer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 PASSWORDS = {"alice": "correct horse battery"}
 USERS = {user: hash_password(password) for user, password in PASSWORDS.items()}
 REALM = "benchmark"
+SECRET = OctKey.import_key("a secret of the benchmarks, of 32 bytes or more")
+CLAIMS = {"iss": "https://op.example", "aud": "api", "sub": "alice", "exp": int(time()) + 86400}
+TOKEN = jwt.encode({"alg": "HS256", "typ": "at+jwt"}, CLAIMS, SECRET)
 
 
 def authorization(password: str = PASSWORDS["alice"]) -> str:
@@ -53,7 +61,48 @@ def check(login: partial[WSGIApplication]) -> None:
         assert (answer.field("WWW-Authenticate") or "").startswith(f'Basic realm="{REALM}"')
 
 
+def our_tokens(app: WSGIApplication, remember: float) -> WSGIApplication:
+    keys = {"keys": [SECRET.as_dict()]}
+    scheme = Bearer(issuer="https://op.example", audience="api", keys=keys, algorithms=["HS256"], remember=remember)
+    return AuthMiddleware(app, [scheme], rules=[require("/")])
+
+
+def check_tokens(remember: float) -> None:
+    """Alice gets in by her token, and by no other."""
+    assert ask(our_tokens(who, remember), HTTP_AUTHORIZATION=f"Bearer {TOKEN}").body == b"alice"
+    assert ask(our_tokens(who, remember), HTTP_AUTHORIZATION=f"Bearer {TOKEN[:-4]}AAAA").status.startswith("401")
+
+
+_REQUIRED = jwt.JWTClaimsRegistry(
+    iss={"essential": True, "value": CLAIMS["iss"]},
+    aud={"essential": True, "value": CLAIMS["aud"]},
+    sub={"essential": True},
+    exp={"essential": True},
+)
+
+
+def joserfc_alone(token: str = TOKEN) -> str:
+    claims = jwt.decode(token, SECRET, algorithms=["HS256"]).claims
+    _REQUIRED.validate(claims)
+    return claims["sub"]  # type: ignore[no-any-return]
+
+
+def check_joserfc() -> None:
+    assert joserfc_alone() == "alice"
+    try:
+        joserfc_alone(f"{TOKEN[:-4]}AAAA")
+    except JoseError:
+        return
+    raise AssertionError("joserfc took a bad signature")
+
+
 def rows() -> list[Row]:
+    def bearer(name: str, remember: float) -> Case:
+        run = serve(our_tokens(hello, remember), HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+        return Case(name, run, partial(check_tokens, remember))
+
+    alone = Case("joserfc alone", joserfc_alone, check_joserfc)
+
     def case(name: str, login: partial[WSGIApplication]) -> Case:
         return Case(name, serve(login(hello), HTTP_AUTHORIZATION=authorization()), partial(check, login))
 
@@ -65,5 +114,7 @@ def rows() -> list[Row]:
             target=1.0,
             ours_base=BARE,
             peer_base=BARE,
-        )
+        ),
+        Row("Bearer JWT, first", bearer("Bearer", 0), alone, target=1.15, ours_base=BARE),
+        Row("Bearer JWT, remembered", bearer("Bearer, remembered", 60), alone, target=0.10, ours_base=BARE),
     ]

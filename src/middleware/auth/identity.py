@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_MAPPINGS = (dict, MappingProxyType)  # not a union, which would be made anew for each value of a token
+_LISTS = (list, tuple)
 _FIELDS = (
     "user", "scheme", "issuer", "name", "roles", "scopes", "claims", "authenticated_at", "expires_at", "factors",
     "session", "actor",
@@ -107,9 +109,9 @@ class Identity:
 
 def _frozen(value: Any) -> Any:
     """A copy that cannot be changed: one identity may serve several requests."""
-    if isinstance(value, dict | MappingProxyType):
+    if isinstance(value, _MAPPINGS):
         return MappingProxyType({key: _frozen(inner) for key, inner in value.items()})
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return tuple(_frozen(inner) for inner in value)
     return value
 

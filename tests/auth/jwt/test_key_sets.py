@@ -166,7 +166,7 @@ def test_only_so_many_unknown_ids_are_kept(site, issuer, monkeypatch):
     for number in range(10):
         code(site, token(head={"kid": f"nobody{number}"}))
         site.clock.advance(30)
-    keys = site.scheme._tokens._verifier.keys
+    keys = site.scheme._tokens.keys
     assert list(keys._unknown) == ["nobody7", "nobody8", "nobody9"]
 
 
@@ -220,11 +220,11 @@ def test_what_was_remembered_stays_when_the_keys_do(issuer):
         assert code(site, token(exp=NOW + 9000)) == 200
     site.clock.advance(299)
     code(site, token(head={"kid": "unknown"}, exp=NOW + 9000))
-    before = site.scheme._tokens.keys
+    before = site.scheme._tokens.keys.current
     site.clock.advance(301)
     code(site, token(sub="bob", exp=NOW + 9000))
     assert issuer.fetches == 3
-    assert site.scheme._tokens.keys is before
+    assert site.scheme._tokens.keys.current is before
 
 
 @pytest.mark.parametrize("failure", [OSError("down"), ValueError("odd"), RuntimeError("what fetch= likes")])
@@ -320,7 +320,7 @@ def test_an_address_that_has_moved_is_found_again(site, issuer):
             raise OSError
         return issuer(url)
 
-    site.scheme._tokens._verifier.keys._issuer._fetch = fetch
+    site.scheme._tokens.keys._issuer._fetch = fetch
     site.clock.advance(300)
     assert code(site, token()) == 200
     site.clock.advance(5)
@@ -453,7 +453,7 @@ def test_an_outage_is_outlived_by_what_another_process_has_fetched(issuer):
 def test_a_record_that_cannot_be_read_is_fetched_anew(issuer, record):
     store = MemoryStore()
     site = shared_site(issuer, store)
-    store.set(site.scheme._tokens._verifier.keys._name, record)
+    store.set(site.scheme._tokens.keys._name, record)
     assert code(site, token()) == 200
     assert issuer.fetches == 1
 
@@ -478,7 +478,7 @@ def test_a_leader_that_never_comes_back_is_waited_for_only_so_long(issuer, monke
     monkeypatch.setattr("middleware.auth.jwt.shared_keys._WAIT", 0.05)
     store = MemoryStore()
     site = shared_site(issuer, store)
-    other = SharedKeys(store, site.scheme._tokens._verifier.keys._name, 60)
+    other = SharedKeys(store, site.scheme._tokens.keys._name, 60)
     token_of_other = other.lead()
     assert other.lead() is None
     assert code(site, token()) == 503
@@ -491,7 +491,7 @@ def test_keys_that_only_got_old_are_not_waited_for(issuer):
     store = MemoryStore()
     site = shared_site(issuer, store)
     code(site, token())
-    SharedKeys(store, site.scheme._tokens._verifier.keys._name, 60).lead()
+    SharedKeys(store, site.scheme._tokens.keys._name, 60).lead()
     site.clock.advance(300)
     assert code(site, token()) == 200
     assert issuer.fetches == 1

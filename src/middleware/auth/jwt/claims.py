@@ -51,7 +51,7 @@ def moment(claims: Mapping[str, Any], claim: str) -> float | None:
 def name_in(claims: Mapping[str, Any], claim: str) -> str:
     """A claim that names a user: text, not empty, without control characters. Raises InvalidToken."""
     value = claims.get(claim)
-    if type(value) is not str or not value or any(map(_is_control, value)):
+    if type(value) is not str or not value or not (value.isprintable() or not any(map(_is_control, value))):
         raise InvalidToken("subject")
     return value
 

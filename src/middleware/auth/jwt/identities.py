@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
     Verify = Callable[[str], Identity | Mapping[str, Any] | None]
 
-    class Tokens(Protocol):
-        """Tokens of one kind. `keys` is another object when what was found out with it counts no longer."""
+    class Verified(Protocol):
+        """What tokens are verified with. `current` is another object when what was found out counts no longer."""
 
         @property
-        def keys(self) -> object: ...
+        def current(self) -> object: ...
+
+    class Tokens(Protocol):
+        """Tokens of one kind, and what they are verified with."""
+
+        @property
+        def keys(self) -> Verified: ...
 
         def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:
             """Whose token this is. Raises InvalidToken, and Unavailable where that cannot be told just now."""
@@ -35,14 +41,10 @@ class SignedTokens:
 
     def __init__(self, verifier: TokenVerifier, *, scheme: str, user: str, roles: Sequence[str] | None) -> None:
         self._verifier = verifier
+        self.keys = verifier.keys
         self._scheme = scheme
         self._user = user
         self._roles = roles
-
-    @property
-    def keys(self) -> object:
-        """See Tokens."""
-        return self._verifier.keys.current
 
     def identify(self, token: str, environ: WSGIEnvironment, /) -> Identity:
         """See Tokens."""
@@ -73,9 +75,10 @@ class SignedTokens:
 class OpaqueTokens:
     """Tokens that only `verify` knows."""
 
-    keys = None
+    current = None  # no keys, so that nothing changes
 
     def __init__(self, verify: Verify, *, scheme: str, clock: Callable[[], float]) -> None:
+        self.keys = self
         self._verify = verify
         self._scheme = scheme
         self._clock = clock

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from middleware.auth.identity import Identity
-    from middleware.auth.jwt.identities import Tokens
+    from middleware.auth.jwt.identities import Verified
 
 MOST = 1024
 
@@ -19,13 +19,13 @@ MOST = 1024
 class Remembered:
     """Identities under a digest of their credentials, by a random key of this process; no token can be read from it.
 
-    `seconds`: for how long, and never beyond the end of the identity. An identity counts only as long as the keys of
-    `tokens` are the same object as when it was found.
+    `seconds`: for how long, and never beyond the end of the identity. An identity counts only as long as what it was
+    `verified` with is the same object.
     """
 
-    def __init__(self, seconds: float, tokens: Tokens, clock: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, verified: Verified, clock: Callable[[], float]) -> None:
         self._seconds = seconds
-        self._tokens = tokens
+        self._verified = verified
         self._clock = clock
         self._started = blake2b(key=os.urandom(32), digest_size=16)  # itself never updated
         self._known: dict[bytes, tuple[Identity, float, object]] = {}
@@ -39,7 +39,7 @@ class Remembered:
         if known is None:
             return None
         identity, until, keys = known
-        return identity if self._clock() < until and keys is self._tokens.keys else None
+        return identity if self._clock() < until and keys is self._verified.current else None
 
     def keep(self, credentials: str, identity: Identity, keys: object) -> None:
         """Keep what was found with these keys."""

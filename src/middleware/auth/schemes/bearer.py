@@ -103,30 +103,30 @@ class Bearer:
             given |= {"algorithms": algorithms, "roles": roles}
             _check_verify(verify, [name for name, value in given.items() if value is not None])
             self._tokens = OpaqueTokens(verify, scheme=self.name, clock=clock)
-        self._remembered = Remembered(remembered_for, self._tokens, clock) if remembered_for else None
+        self._remembered = Remembered(remembered_for, self._tokens.keys, clock) if remembered_for else None
+        self._find = None if self._remembered is None else self._remembered.find
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
         """Whose token the Authorization field holds. Raises Unavailable where its key cannot be had."""
         field: str | None = environ.get("HTTP_AUTHORIZATION")
         if not field:
             return None
-        remembered = self._remembered
         is_usual = field[:7] == "Bearer " and len(field) <= LONGEST and field.isascii()
-        if remembered is not None and is_usual:
-            identity = remembered.find(field[7:])
+        if is_usual and self._find is not None:
+            identity = self._find(field[7:])
             if identity is not None:
                 return identity
         token = token_in(field)
         if token is None or isinstance(token, Refused):
             return token
-        keys = self._tokens.keys  # as they are before the token is looked at: should they change now, it counts once
+        current = self._tokens.keys.current  # before the token is looked at: should they change now, it counts once
         try:
             found = self._tokens.identify(token, environ)
         except InvalidToken as error:
             tell(environ, "token.invalid", scheme=self.name, reason=error.reason)
             return Refused(error.reason, 401, {"error": "invalid_token"})
-        if remembered is not None:
-            remembered.keep(token, found, keys)
+        if self._remembered is not None:
+            self._remembered.keep(token, found, current)
         return found
 
     def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> Sequence[str]:  # noqa: ARG002
@@ -138,6 +138,10 @@ class Bearer:
 
 def token_in(field: str) -> str | Refused | None:
     """The token in an Authorization field; Refused for none that can be one, None where it is of another scheme."""
+    if field[:7] == "Bearer " and len(field) <= LONGEST and field.isascii():  # as nearly all are: 1 us less
+        token = field[7:]
+        if token.rstrip("=") and not token.rstrip("=").encode().translate(None, _B64TOKEN):
+            return token
     text = field.strip(" ")
     scheme, _, rest = text[: LONGEST + 1].replace("\t", " ").partition(" ")
     if scheme.lower() == "bearer" and len(text) > LONGEST:
