@@ -162,6 +162,8 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/pyramid.md",
         "docs/migrating-from-beaker.md",
         "docs/migrating-from-flask-session.md",
+        "docs/migrating-from-repoze-who-and-paste.md",
+        "docs/api-keys.md",
         "docs/benchmarks.md",
     ],
 )

@@ -10,7 +10,11 @@ __all__ = [
     "UNWATCHED",
     "AccessRecord",
     "Account",
+    "ApiKey",
+    "ApiKeyRecord",
+    "ApiKeys",
     "AuthMiddleware",
+    "AuthTkt",
     "Basic",
     "CacheKeys",
     "CacheMiddleware",
@@ -60,6 +64,7 @@ __all__ = [
     "get_session",
     "ha1",
     "hash_password",
+    "new_api_key",
     "open_store",
     "optional",
     "require",
@@ -88,8 +93,12 @@ if TYPE_CHECKING:
         optional,
         require,
     )
+    from middleware.auth.api_keys import ApiKeyRecord, new_api_key
     from middleware.auth.digest.response import ha1
     from middleware.auth.digest.sources import PlainPasswords
+    from middleware.auth.key_file import ApiKeys
+    from middleware.auth.schemes.api_key import ApiKey
+    from middleware.auth.schemes.auth_tkt import AuthTkt
     from middleware.auth.schemes.digest import Digest
     from middleware.auth.users.htdigest import Htdigest
     from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
@@ -113,6 +122,10 @@ _ROOMS = {
     "auth.digest.sources": ("PlainPasswords",),
     "auth.schemes.digest": ("Digest",),
     "auth.users.htdigest": ("Htdigest",),
+    "auth.api_keys": ("ApiKeyRecord", "new_api_key"),
+    "auth.key_file": ("ApiKeys",),
+    "auth.schemes.api_key": ("ApiKey",),
+    "auth.schemes.auth_tkt": ("AuthTkt",),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),

@@ -17,7 +17,11 @@ from middleware import (
     UNWATCHED,
     AccessRecord,
     Account,
+    ApiKey,
+    ApiKeyRecord,
+    ApiKeys,
     AuthMiddleware,
+    AuthTkt,
     Basic,
     CacheKeys,
     CacheMiddleware,
@@ -66,6 +70,7 @@ from middleware import (
     get_session,
     ha1,
     hash_password,
+    new_api_key,
     open_store,
     optional,
     require,
@@ -217,6 +222,17 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = AuthMiddleware(app, Digest({"ann": ha1("ann", "App", "seven apples")}, realm="App", secret=[secret]))
     app = AuthMiddleware(app, Digest(PlainPasswords({"ann": "seven apples"}), realm="App", secret=secret, sess=True))
     app = AuthMiddleware(app, Digest(ha1_of_ours, realm="App", secret=secret, nonce_lifetime=60, max_nonces=100))
+    key, record = new_api_key("shop", user="ann", scopes=["read"], expires_at=1_800_000_000)
+    assert_type(key, str)
+    assert_type(record, ApiKeyRecord)
+
+    def key_of_ours(key_id: str) -> ApiKeyRecord | None:
+        return record if key_id == record.id else None
+
+    app = AuthMiddleware(app, [ApiKey({record.id: record}), ApiKey(ApiKeys(here / "keys"), header=None)])
+    app = AuthMiddleware(app, ApiKey(key_of_ours, header="X-Token"))
+    tickets = AuthTkt(secret=[secret, secret.encode()], timeout=3600, also_reads=["md5"], compat=["repoze.who"])
+    app = AuthMiddleware(app, [tickets, AuthTkt(secret=secret, timeout=60.0, reissue_time=6, users=users)])
     app = SessionMiddleware(app, store=SQLiteStore(here / "sessions.db"), cookie=CookieOptions("sid", max_age=86400))
     app = SessionMiddleware(app, secret=secret, seal=True, chunks=3, revocations=MemoryStore(), on_outage="anonymous")
     app = SessionMiddleware(app, store=MemoryStore(), timeouts=Timeouts.AAL2, rotate_on=["user"], on_event=listener)
