@@ -155,6 +155,8 @@ BAD = [
     write_ticket(Ticket("alice", at=AT), SECRET.encode(), "sha256"),
     write_ticket(Ticket("alice", at=AT), SECRET.encode(), "md5"),
     write_ticket(Ticket("alice", at=AT, data="wm.since:soon"), SECRET.encode(), "sha512"),
+    write_ticket(Ticket("alice", at=AT, data=f"wm.since:{AT + 1}"), SECRET.encode(), "sha512"),
+    write_ticket(Ticket("alice", at=AT, data=f"x|wm.since:{'9' * 50}"), SECRET.encode(), "sha512"),
     "\xff" * 200,
     "名" * 200,
     "A" * (1 << 20),
@@ -235,6 +237,26 @@ def test_a_cookie_with_a_prefix_has_no_twin_for_a_domain(clock):
     options = CookieOptions("__Host-tkt", secure=True)
     answer = ask(protected(clock, cookie=options), "/out", headers=cookie(name="__Host-tkt"), HTTP_HOST="example.com")
     assert len(answer.all("Set-Cookie")) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        CookieOptions("__Host-tkt", secure=True),
+        CookieOptions("tkt", samesite="None", secure=True, partitioned=True),
+        CookieOptions("tkt", secure=False, samesite="Strict", httponly=False, domain="example.com"),
+        CookieOptions(),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("scheme_of_url", ["http", "https"])
+def test_whatever_the_attributes_are_a_request_is_answered(clock, options, scheme_of_url):
+    app = protected(clock, cookie=options)
+    over = {"wsgi.url_scheme": scheme_of_url, "HTTP_HOST": "www.example.com"}
+    for path in ("/", "/in/ann", "/keep/ann", "/out"):
+        answer = ask(app, path, headers={"Cookie": f"{options.name or 'auth_tkt'}=junk"}, **over)
+        assert answer.code == 200
+        assert answer.all("Set-Cookie")
 
 
 def test_a_browser_goes_through_login_and_logout(clock):
@@ -491,6 +513,8 @@ def test_a_source_of_users_that_fails_is_503_and_keeps_the_ticket(clock):
         ({"also_reads": "md4"}, "md4"),
         ({"include_ip": "no"}, "include_ip"),
         ({"cookie": "auth_tkt"}, "cookie"),
+        ({"cookie": CookieOptions("__Host-tkt")}, "secure=True"),
+        ({"cookie": CookieOptions("tkt", samesite="None")}, "secure=True"),
         ({"users": 7}, "users"),
         ({"compat": ["paste"]}, "compat"),
         ({"compat": "repoze"}, "compat"),

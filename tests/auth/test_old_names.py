@@ -10,6 +10,7 @@ from middleware.auth import Account, AuthMiddleware, allow, optional
 from middleware.auth.schemes.auth_tkt import AuthTkt
 from middleware.auth.tickets import Ticket, read_ticket, write_ticket
 from middleware.auth.tickets.who import WhoIdentity
+from middleware.cookies import CookieMiddleware
 
 SECRET = "a secret of the test, 32 characters"
 AT = 1_700_000_000
@@ -87,12 +88,31 @@ def test_TKT_6_paste_applications_set_the_user(app, tokens):
     assert [(event.name, event.subject) for event in told] == [("login.success", "ann"), ("logout", "ann")]
 
 
+@pytest.mark.parametrize("data", [f"wm.since:{AT}", f"x|wm.since:{AT}|y", f"a=b&wm.since={AT}", "wm.max_age:9"])
+def test_TKT_4_the_data_of_an_application_says_nothing_about_how_long_a_login_lasts(app, data):
+    browser = Browser(protected(app, absolute_timeout=7200))
+    app.act = lambda environ: environ["paste.auth_tkt.set_user"]("ann", "", data)
+    browser.get("/")
+    assert "wm." not in ticket_in(browser).data
+
+
 def test_TKT_6_paste_applications_set_the_user_where_everybody_may_come(app):
     browser = Browser(protected(app))
     app.act = lambda environ: environ["paste.auth_tkt.set_user"]("ann")
     answer = browser.get("/free")
     assert answer.header("Cache-Control") == "no-store"
     assert ticket_in(browser) == Ticket("ann", at=AT)
+
+
+@pytest.mark.parametrize("user", ["ann", "jäsøn", "a b"])
+def test_tokens_and_names_of_all_kinds_pass_the_layer_of_cookies(app, user):
+    browser = Browser(CookieMiddleware(protected(app), secret=SECRET))
+    app.act = lambda environ: environ["paste.auth_tkt.set_user"](user, ["a", "b", "ü"], "two words; and more")
+    browser.get("/")
+    browser.get("/")
+    identity = app.environ["middleware.identity"]
+    assert (identity.user, identity.roles) == (user, {"a", "b", "ü"})
+    assert app.environ["REMOTE_USER_DATA"] == "two words; and more"
 
 
 def test_TKT_6_a_user_whom_the_source_does_not_know_is_not_set(app):
@@ -136,10 +156,11 @@ def test_an_identity_of_repoze_who_does_not_show_what_is_in_it():
     assert "apple" not in f"{identity!r} {identity}"
 
 
+@pytest.mark.parametrize("tokens", [("admin",), ["admin"], "admin"])
 @pytest.mark.parametrize("name", ["auth_tkt", "cookie", "whatever the application calls it"])
-def test_TKT_6_repoze_who_applications_remember_and_forget(app, name):
+def test_TKT_6_repoze_who_applications_remember_and_forget(app, name, tokens):
     browser = Browser(protected(app))
-    given = {"repoze.who.userid": 42, "tokens": ("admin",), "userdata": {"colour": "red"}, "max_age": "600"}
+    given = {"repoze.who.userid": 42, "tokens": tokens, "userdata": {"colour": "red"}, "max_age": "600"}
     app.act = lambda environ: environ["repoze.who.plugins"][name].remember(environ, given)
     answer = browser.get("/")
     assert any("Max-Age=600" in line for line in answer.all("Set-Cookie"))

@@ -19,6 +19,7 @@ from repoze.who import _auth_tkt as who
 from repoze.who.plugins.auth_tkt import AuthTktCookiePlugin
 
 from middleware.auth.tickets import DIGESTS, Ticket, read_ticket, write_ticket
+from middleware.auth.tickets.terms import joined_data, split_data
 
 SECRET = b"shared-secret"
 AT = 1_700_000_000
@@ -339,3 +340,18 @@ def test_every_text_is_taken(value):
 def test_whatever_a_holder_of_the_secret_signs_is_read_as_what_can_be_written(rest, digest):
     ticket = read(signed(b"a!" + rest, digest), digest)
     assert ticket is None or read(write_ticket(ticket, SECRET, digest), digest) == ticket
+
+
+parts = st.dictionaries(st.sampled_from(["since", "max_age"]), st.integers(0, 10**12 - 1).map(str))
+
+
+@given(st.text().filter(lambda data: "wm." not in data), parts)
+def test_TKT_4_what_is_ours_in_the_data_is_told_from_what_is_not(data, ours):
+    joined = joined_data(data, ours)
+    assert split_data(joined) == (data, ours)
+
+
+@given(st.text("wm.since:=&|a0"))
+def test_TKT_4_all_data_can_be_taken_apart(data):
+    rest, _ = split_data(data)
+    assert split_data(rest) == (rest, {})

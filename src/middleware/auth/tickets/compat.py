@@ -55,7 +55,7 @@ class OldNames:
 
     def _add_functions(self, environ: WSGIEnvironment) -> None:
         def set_user(userid: str, tokens: str | Iterable[str] = "", user_data: str = "") -> None:
-            self._begin(environ, userid, tokens.split(",") if isinstance(tokens, str) else tokens, user_data, None)
+            self._begin(environ, userid, _listed(tokens), user_data, None)
 
         def logout_user() -> None:
             self._forget(environ)
@@ -72,5 +72,9 @@ class OldNames:
         if isinstance(user, int):
             data["userid_type"] = "int"
         max_age = identity.get("max_age")
-        tokens = identity.get("tokens") or ()
+        tokens = _listed(identity.get("tokens") or ())
         self._begin(environ, str(user), tokens, urlencode(data), None if max_age is None else int(max_age))
+
+
+def _listed(tokens: str | Iterable[str]) -> Iterable[str]:
+    return tokens.split(",") if isinstance(tokens, str) else tokens

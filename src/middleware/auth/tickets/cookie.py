@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 class TicketCookie:
     """Name and attributes of the cookie. Raises ConfigurationError."""
 
-    __slots__ = ("_options", "name")
+    __slots__ = ("_lines", "_options", "name")
 
     def __init__(self, options: CookieOptions) -> None:
         if not isinstance(options, CookieOptions):
             raise ConfigurationError(f"cookie= takes CookieOptions(...), not {type(options).__name__}")
         self.name = options.name or "auth_tkt"
         self._options = options
+        schemes = {True, False} if options.secure is None else {options.secure}
+        try:
+            self._lines = {secure: options.line(self.name, secure) for secure in schemes}
+        except ValueError as error:
+            raise ConfigurationError(f"{error}: where nothing is served over http, say secure=True") from None
 
     def values(self, environ: WSGIEnvironment) -> list[str]:
         """The values that this request has for it."""
@@ -43,8 +48,7 @@ class TicketCookie:
         """Set it, to a value that was checked. `alone`: there is no other one of its name."""
         if not alone:
             self.delete(environ)
-        line = self._options.line(self.name, self._is_secure(environ))
-        put_cookie(environ, self.name, line.setting_checked(value, max_age))
+        put_cookie(environ, self.name, self._lines[self._is_secure(environ)].setting_checked(value, max_age))
 
     def delete(self, environ: WSGIEnvironment) -> None:
         """Delete it, and those of its name that are for this host or its domain."""
@@ -53,7 +57,7 @@ class TicketCookie:
             for domain in {None, _domain(environ)} - {self._options.domain}:
                 other = self._options.replace(domain=domain).line(self.name, secure)
                 put_cookie(environ, f"{self.name} of {domain}", other.deletion)
-        put_cookie(environ, self.name, self._options.line(self.name, secure).deletion)
+        put_cookie(environ, self.name, self._lines[secure].deletion)
 
     def _is_secure(self, environ: WSGIEnvironment) -> bool:
         return self._options.is_secure(environ.get("wsgi.url_scheme") == "https")

@@ -57,6 +57,8 @@ class Terms:
 def since(ticket: Ticket) -> int:
     """When the login of this ticket began. Raises ValueError."""
     began = _number(split_data(ticket.data)[1].get("since"))
+    if began is not None and began > ticket.at:
+        raise ValueError("a login that began after its ticket was made")
     return ticket.at if began is None else began
 
 
@@ -66,8 +68,8 @@ def max_age_of(ticket: Ticket) -> int | None:
 
 
 def with_max_age(data: str, max_age: int | None) -> str:
-    """The data of a ticket that browsers keep for so many seconds."""
-    return data if max_age is None else joined_data(data, {"max_age": str(max_age)})
+    """The data of a new ticket that browsers keep for so many seconds; parts of ours that `data` has are left out."""
+    return joined_data(split_data(data)[0], {} if max_age is None else {"max_age": str(max_age)})
 
 
 def split_data(data: str) -> tuple[str, dict[str, str]]:
