@@ -90,7 +90,7 @@ from middleware.errors import (
     ValueTooLarge,
 )
 from middleware.integrations.beaker import BeakerSession, BeakerSessions
-from middleware.integrations.flask import SessionInterface, use_sessions
+from middleware.integrations.flask import SessionInterface, by_identity, use_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -367,6 +367,7 @@ layered: WSGIApplication = Banner(Replaced(site), text="hello")
 def in_frameworks(store: Store) -> WSGIApplication:
     flask_app = Flask("site")
     layer = use_sessions(flask_app, store=store)
+    _ = by_identity({"ann": object()}.get)
     assert_type(layer, SessionMiddleware)
     assert_type(layer.cookie_name(https=True), str)
     Flask("inside").session_interface = SessionInterface()
