@@ -16,6 +16,7 @@ __all__ = [
     "AuthMiddleware",
     "AuthTkt",
     "Basic",
+    "Bearer",
     "CacheKeys",
     "CacheMiddleware",
     "CachePolicy",
@@ -74,12 +75,20 @@ TYPE_CHECKING = False  # what type checkers read as True, without importing typi
 if TYPE_CHECKING:
     from middleware.auth import (
         Account,
+        ApiKey,
+        ApiKeyRecord,
+        ApiKeys,
         AuthMiddleware,
+        AuthTkt,
         Basic,
+        Bearer,
         ClientCertificate,
+        Digest,
+        Htdigest,
         Htpasswd,
         Identity,
         Outer,
+        PlainPasswords,
         RememberMe,
         ServerUser,
         SessionLogin,
@@ -89,18 +98,12 @@ if TYPE_CHECKING:
         deny,
         get_auth,
         get_identity,
+        ha1,
         hash_password,
+        new_api_key,
         optional,
         require,
     )
-    from middleware.auth.api_keys import ApiKeyRecord, new_api_key
-    from middleware.auth.digest.response import ha1
-    from middleware.auth.digest.sources import PlainPasswords
-    from middleware.auth.key_file import ApiKeys
-    from middleware.auth.schemes.api_key import ApiKey
-    from middleware.auth.schemes.auth_tkt import AuthTkt
-    from middleware.auth.schemes.digest import Digest
-    from middleware.auth.users.htdigest import Htdigest
     from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
@@ -114,18 +117,11 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "auth": (
-        "Account", "AuthMiddleware", "Basic", "ClientCertificate", "Htpasswd", "Identity", "Outer", "RememberMe",
-        "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity",
-        "hash_password", "optional", "require",
+        "Account", "ApiKey", "ApiKeyRecord", "ApiKeys", "AuthMiddleware", "AuthTkt", "Basic", "Bearer",
+        "ClientCertificate", "Digest", "Htdigest", "Htpasswd", "Identity", "Outer", "PlainPasswords", "RememberMe",
+        "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity", "ha1",
+        "hash_password", "new_api_key", "optional", "require",
     ),
-    "auth.digest.response": ("ha1",),
-    "auth.digest.sources": ("PlainPasswords",),
-    "auth.schemes.digest": ("Digest",),
-    "auth.users.htdigest": ("Htdigest",),
-    "auth.api_keys": ("ApiKeyRecord", "new_api_key"),
-    "auth.key_file": ("ApiKeys",),
-    "auth.schemes.api_key": ("ApiKey",),
-    "auth.schemes.auth_tkt": ("AuthTkt",),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),

@@ -23,6 +23,7 @@ from middleware import (
     AuthMiddleware,
     AuthTkt,
     Basic,
+    Bearer,
     CacheKeys,
     CacheMiddleware,
     CachePolicy,
@@ -212,6 +213,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = AuthMiddleware(app, Basic(hashes))
     app = AuthMiddleware(app, Basic(hashes), throttle=Throttle(free_failures=3, device_secret=[secret]), store=None)
     app = AuthMiddleware(app, Basic(hashes), throttle=None)
+    app = AuthMiddleware(app, Bearer(issuer="https://op.example", audience=["api"], roles="groups"))
     trusted = TrustedHeader("Xauthuser", groups="Xauthgroups", peers=["10.0.0.0/8"], secret=[secret, secret.encode()])
     holder = ClientCertificate("san:email", roles={"issuer:CN=Staff CA": ["staff"]})
     own = ClientCertificate(lambda certificate: str(certificate.serial_number), header="Client-Cert", secret=secret)

@@ -1,37 +1,21 @@
-"""Who is asking, and may they: the layer, its schemes, its rules and its sources of users."""
+"""Who is asking, and may they: the layer, its schemes, its rules and its sources of users.
 
-from middleware.auth.attempts import attempt
-from middleware.auth.handle import Auth, get_auth
-from middleware.auth.identity import Identity, get_identity
-from middleware.auth.middleware import AuthMiddleware
-from middleware.auth.next_url import safe_next
-from middleware.auth.passwords import hash_password
-from middleware.auth.rules import Rule, allow, deny, optional, require
-from middleware.auth.schemes.base import Refused, Throttled, Unavailable
-from middleware.auth.schemes.basic import Basic
-from middleware.auth.schemes.client_certificate import ClientCertificate
-from middleware.auth.schemes.outer import Outer
-from middleware.auth.schemes.remember_me import RememberMe
-from middleware.auth.schemes.server_user import ServerUser
-from middleware.auth.schemes.session_login import SessionLogin
-from middleware.auth.schemes.trusted_header import TrustedHeader
-from middleware.auth.throttle import Throttle
-from middleware.auth.users import Account, Htpasswd
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from middleware.auth.digest.response import ha1
-    from middleware.auth.digest.sources import PlainPasswords
-    from middleware.auth.schemes.digest import Digest
-    from middleware.auth.users.htdigest import Htdigest
+Each name is loaded when it is first asked for: a site has two schemes, not ten.
+"""
 
 __all__ = [
     "Account",
+    "ApiKey",
+    "ApiKeyRecord",
+    "ApiKeys",
     "Auth",
     "AuthMiddleware",
+    "AuthTkt",
     "Basic",
+    "Bearer",
     "ClientCertificate",
     "Digest",
+    "Explanation",
     "Htdigest",
     "Htpasswd",
     "Identity",
@@ -53,25 +37,85 @@ __all__ = [
     "get_identity",
     "ha1",
     "hash_password",
+    "new_api_key",
     "optional",
+    "put_cookie",
     "require",
     "safe_next",
 ]
 
-# Loaded when they are first asked for: few sites need them.
-_LATE = {
-    "Digest": "schemes.digest",
-    "Htdigest": "users.htdigest",
-    "PlainPasswords": "digest.sources",
-    "ha1": "digest.response",
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from middleware.auth.api_keys import ApiKeyRecord, new_api_key
+    from middleware.auth.attempts import attempt
+    from middleware.auth.digest.response import ha1
+    from middleware.auth.digest.sources import PlainPasswords
+    from middleware.auth.explain import Explanation
+    from middleware.auth.handle import Auth, get_auth
+    from middleware.auth.identity import Identity, get_identity
+    from middleware.auth.key_file import ApiKeys
+    from middleware.auth.middleware import AuthMiddleware
+    from middleware.auth.next_url import safe_next
+    from middleware.auth.passwords import hash_password
+    from middleware.auth.rules import Rule, allow, deny, optional, require
+    from middleware.auth.schemes.api_key import ApiKey
+    from middleware.auth.schemes.auth_tkt import AuthTkt
+    from middleware.auth.schemes.base import Refused, Throttled, Unavailable, put_cookie
+    from middleware.auth.schemes.basic import Basic
+    from middleware.auth.schemes.bearer import Bearer
+    from middleware.auth.schemes.client_certificate import ClientCertificate
+    from middleware.auth.schemes.digest import Digest
+    from middleware.auth.schemes.outer import Outer
+    from middleware.auth.schemes.remember_me import RememberMe
+    from middleware.auth.schemes.server_user import ServerUser
+    from middleware.auth.schemes.session_login import SessionLogin
+    from middleware.auth.schemes.trusted_header import TrustedHeader
+    from middleware.auth.throttle import Throttle
+    from middleware.auth.users import Account, Htpasswd
+    from middleware.auth.users.htdigest import Htdigest
+
+_NAMES_IN = {
+    "api_keys": ("ApiKeyRecord", "new_api_key"),
+    "attempts": ("attempt",),
+    "digest.response": ("ha1",),
+    "digest.sources": ("PlainPasswords",),
+    "explain": ("Explanation",),
+    "handle": ("Auth", "get_auth"),
+    "identity": ("Identity", "get_identity"),
+    "key_file": ("ApiKeys",),
+    "middleware": ("AuthMiddleware",),
+    "next_url": ("safe_next",),
+    "passwords": ("hash_password",),
+    "rules": ("Rule", "allow", "deny", "optional", "require"),
+    "schemes.api_key": ("ApiKey",),
+    "schemes.auth_tkt": ("AuthTkt",),
+    "schemes.base": ("Refused", "Throttled", "Unavailable", "put_cookie"),
+    "schemes.basic": ("Basic",),
+    "schemes.bearer": ("Bearer",),
+    "schemes.client_certificate": ("ClientCertificate",),
+    "schemes.digest": ("Digest",),
+    "schemes.outer": ("Outer",),
+    "schemes.remember_me": ("RememberMe",),
+    "schemes.server_user": ("ServerUser",),
+    "schemes.session_login": ("SessionLogin",),
+    "schemes.trusted_header": ("TrustedHeader",),
+    "throttle": ("Throttle",),
+    "users": ("Account", "Htpasswd"),
+    "users.htdigest": ("Htdigest",),
 }
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LATE:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module 'middleware.auth' has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"middleware.auth.{_LATE[name]}"), name)
+    value: object = getattr(import_module(f"middleware.auth.{module}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})
