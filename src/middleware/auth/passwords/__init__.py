@@ -58,8 +58,7 @@ def hash_password(password: str, *, form: str | None = None) -> str:
         from middleware.auth.passwords import scrypt
 
         return scrypt.make(secret)
-    if is_missing((form, 0, 0, 0)):
-        raise MissingExtra(f"{form} needs an extra: pip install 'wsgi-middleware[{_EXTRAS[form]}]'")
+    need_form(form)
     if form == "bcrypt":
         from middleware.auth.passwords import bcrypt
 
@@ -101,6 +100,12 @@ def is_truncated(password: str, stored: str) -> bool:
     """Whether only the beginning of this password counts for this stored one."""
     cost = cost_of(stored)
     return cost is not None and cost[0] == "bcrypt" and len(password.encode("utf-8", "surrogatepass")) > 72
+
+
+def need_form(form: str) -> None:
+    """Raises MissingExtra where `hash_password` cannot make this form, because its package is not installed."""
+    if is_missing((form, 0, 0, 0)):
+        raise MissingExtra(f"{form} needs an extra: pip install 'wsgi-middleware[{_EXTRAS[form]}]'")
 
 
 def need_extra(stored: str) -> None:

@@ -32,11 +32,13 @@ class WatchedFile:
         self._parse = parse
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: tuple[Signature | None, Any] = (None, None)
+        # Its signature, None while a second change could look like none, what was parsed, and then also from what.
+        self._known: tuple[Signature | None, Any, bytes | None] = (None, None, None)
+        self._was_read = False
 
     def read(self) -> Any:
         """What it holds now. Raises OSError where it cannot be read."""
-        signature, parsed = self._known
+        signature, parsed, _ = self._known
         if signature is not None and signature == _signature(os.stat(self.path)):  # noqa: PTH116 - pathlib costs 14 ms of import
             return parsed
         with self._lock:
@@ -52,10 +54,17 @@ class WatchedFile:
                 break
         else:
             raise OSError(f"{self.path} was written to all the time while it was read")
-        parsed = self._parse(_lines(content))
+        _, parsed, parsed_from = self._known
+        if content != parsed_from:
+            parsed = self._parse(lines_of(content))
+            if self._was_read:
+                import logging
+
+                logging.getLogger("middleware.auth").info("auth.source.reload path=%a", self.path)
+            self._was_read = True
         # A second change within the tick of the file system's clock would look like none: read such a file once more.
         settled = abs(self._clock() - max(after.st_mtime, after.st_ctime)) >= 2
-        self._known = (_signature(after) if settled else None, parsed)
+        self._known = (_signature(after), parsed, None) if settled else (None, parsed, content)
         return parsed
 
 
@@ -64,12 +73,15 @@ def _signature(stat: os.stat_result) -> Signature:
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
-def _lines(content: bytes) -> list[str]:
-    lines = []
-    for line in content.split(b"\n"):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            text = line.decode("latin-1")
-        lines.append(text.strip("\r"))
-    return lines
+def lines_of(content: bytes) -> list[str]:
+    """The lines of a file, in UTF-8, or latin-1 where they are not."""
+    return [text_of(line) for line in content.split(b"\n")]
+
+
+def text_of(line: bytes) -> str:
+    """A line, without what Windows ends it with."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = line.decode("latin-1")
+    return text.strip("\r")
