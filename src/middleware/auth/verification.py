@@ -7,13 +7,26 @@ import threading
 from hashlib import blake2b
 from hmac import compare_digest
 
-from middleware.auth.passwords import LONGEST, cost_of, is_missing, spend, verify
+from middleware.auth.passwords import (
+    cost_of,
+    hash_password,
+    is_missing,
+    is_possible,
+    is_truncated,
+    is_weaker,
+    new_cost,
+    spend,
+    verify,
+)
 from middleware.auth.schemes.base import Unavailable
-from middleware.auth.users import Account, account_of, finder, known_hashes
+from middleware.auth.telling import tell
+from middleware.auth.users import Account, Htpasswd, account_of, costs_of, finder, known_hashes, naming, upgrader
+from middleware.auth.users.warning import tell_weak
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
 
     from middleware.auth.identity import Identity
     from middleware.auth.passwords import Cost
@@ -22,7 +35,7 @@ if TYPE_CHECKING:
 REMEMBERED_FOR = 60  # seconds
 MOST_REMEMBERED = 1024
 MOST_COSTS = 8
-_WHERE_NOBODY_IS_KNOWN: Cost = ("scrypt", 14, 8, 5)
+PATIENCE = 30.0  # seconds that a request waits for another that derives the very same
 
 
 class Verifier:
@@ -33,19 +46,23 @@ class Verifier:
     """
 
     def __init__(self, users: Users, clock: Callable[[], float]) -> None:
+        self._users = users
         self._find = finder(users)
+        self._upgrade = upgrader(users)
+        self.name_of = naming(users)  # the one spelling of a name, None for what is none
         self._clock = clock
         self._started = blake2b(key=os.urandom(32), digest_size=16)  # itself never updated
         self._remembered: dict[bytes, tuple[Account, str | None, float, Identity]] = {}
         self._flights: dict[bytes, _Flight] = {}
         self._lock = threading.Lock()
         self._reported: set[str] = set()
-        # Every form that a user may have. A failure does the work of each, so that it tells nothing about the user.
-        self._costs: dict[Cost, None] = {}
+        # Every cost that was met, of a source that cannot list them. A failure does the work of each, so that it tells
+        # nothing about the user.
+        self._met: dict[Cost, None] = {}
         for stored in known_hashes(users):
-            self._learn(cost_of(stored))
+            self._meet(cost_of(stored))
 
-    def find(self, user: str) -> str | Account | None:
+    def find(self, user: str, environ: WSGIEnvironment | None = None) -> str | Account | None:
         """The stored hash or the account of a user, None for an unknown one. Raises Unavailable."""
         try:
             found = self._find(user)
@@ -54,12 +71,21 @@ class Verifier:
             import logging
 
             logging.getLogger("middleware.auth").exception("the user source failed")
+            if environ is not None:
+                tell(environ, "source.unavailable", reason=type(error).__name__)
             raise Unavailable from error
 
     def account(self, user: str) -> Account | None:
         """The account of a user who may sign in at all, None otherwise. Raises Unavailable."""
-        account = account_of(self.find(user))
+        name = self.name_of(user)
+        account = None if name is None else account_of(self.find(name))
         return None if account is None or account.disabled else account
+
+    def stored(self, user: str, environ: WSGIEnvironment | None = None) -> str:
+        """The stored password of a user, empty where there is none. Raises Unavailable."""
+        name = self.name_of(user)
+        account = None if name is None else account_of(self.find(name, environ))
+        return "" if account is None else account.hash
 
     def remembered(self, credentials: str) -> Identity | None:
         """Whose ASCII credentials these are, if they were right a minute ago and the account has not changed since."""
@@ -84,20 +110,29 @@ class Verifier:
             self._remembered.pop(digest, None)
             self._remembered[digest] = (account, bare, self._clock() + REMEMBERED_FOR, identity)
 
-    def check(self, user: str, password: str) -> Account | None:
+    def check(self, user: str, password: str, environ: WSGIEnvironment | None = None) -> Account | None:
         """The account, if this is its password. Raises Unavailable where that cannot be told now.
 
-        A refusal costs one derivation of each form that the source is known to hold, whatever the reason.
+        A refusal costs one derivation for each cost that the source is known to hold, whatever the reason. A password
+        that was right is stored anew where the source wants that, and the account is as it is then. What there is to
+        tell is told of the request in `environ`.
         """
-        account = account_of(self.find(user))
+        name = self.name_of(user)
+        account = None if name is None else account_of(self.find(name, environ))
         cost = None if account is None else cost_of(account.hash)
-        self._learn(cost)
+        self._meet(cost)
         if account is not None and (cost is None or is_missing(cost)):
-            self._report(user)
+            self._report(user, environ)
         stored = "" if account is None or account.disabled else account.hash
-        flight_key = self._digest(repr((user, password, stored)))
-        right = self._once(flight_key, lambda: self._derive(password, stored))
-        return account if right else None
+
+        def derive() -> Account | None:
+            if not self._derive(password, stored) or account is None or name is None:
+                return None
+            if environ is not None and is_truncated(password, stored):
+                tell(environ, "hash.truncated", user=name)
+            return self._upgraded(name, password, account, environ)
+
+        return self._once(self._digest(repr((name, user, password, stored))), derive)
 
     @staticmethod
     def proof(key: str, stored: str) -> str:
@@ -113,16 +148,49 @@ class Verifier:
 
     def _derive(self, password: str, stored: str) -> bool:
         cost = cost_of(stored)
+        tried = cost is not None and is_possible(password)
         with _ROOM:
-            tried = cost is not None and 0 < len(password.encode("utf-8", "surrogatepass")) <= LONGEST
             if tried and verify(password, stored):
                 return True
-            for other in list(self._costs) or [_WHERE_NOBODY_IS_KNOWN]:
-                if not tried or other != cost:
-                    spend(other)
+            costs = self._costs()
+            others = [other for other in costs if not tried or other != cost]
+            for other in others[: len(costs) - tried]:
+                spend(other, password)
             return False
 
-    def _once(self, key: bytes, derive: Callable[[], bool]) -> bool:
+    def _costs(self) -> list[Cost]:
+        """What a failure costs: once each that a password of this source may have."""
+        listed = costs_of(self._users) or ()
+        return list(dict.fromkeys([*listed, *self._met]))[:MOST_COSTS] or [new_cost()]
+
+    def _upgraded(self, user: str, password: str, account: Account, environ: WSGIEnvironment | None) -> Account | None:
+        """The account whose password was right, stored in a stronger form where the source wants that."""
+        if self._upgrade is None:
+            return account
+        set_hash, form = self._upgrade
+        if not is_weaker(account.hash, form):
+            return account
+        try:
+            with _ROOM:
+                stronger = hash_password(password, form=form)
+            if set_hash(user, stronger, account.hash):
+                if environ is not None:
+                    tell(environ, "login.upgraded", user=user)
+                return Account(stronger, roles=account.roles, name=account.name)
+        except (Unavailable, ValueError):  # no place for it now; or bcrypt would cut this password
+            return account
+        except Exception as error:  # noqa: BLE001 - whatever the source has, the password was right
+            import logging
+
+            kind = type(error).__name__  # whose text may hold what was to be stored
+            logging.getLogger("middleware.auth").warning("a stronger password of %a was not stored: %s", user, kind)
+            return account
+        now = account_of(self.find(user, environ))  # somebody else has stored another one
+        if now is None or now.disabled:
+            return None
+        return now if now.hash == account.hash or self._derive(password, now.hash) else None
+
+    def _once(self, key: bytes, derive: Callable[[], Account | None]) -> Account | None:
         """Derive, or wait for whoever derives the very same just now."""
         with self._lock:
             flight = self._flights.get(key)
@@ -130,13 +198,14 @@ class Verifier:
             if flight is None:
                 flight = self._flights[key] = _Flight()
         if not mine:
-            flight.landed.wait()
-            if flight.right is None:
+            flight.landed.wait(PATIENCE)
+            if not flight.ended:
                 raise Unavailable
-            return flight.right
+            return flight.account
         try:
-            flight.right = derive()
-            return flight.right
+            flight.account = derive()
+            flight.ended = True
+            return flight.account
         finally:
             with self._lock:
                 del self._flights[key]
@@ -147,30 +216,36 @@ class Verifier:
         digest.update(text.encode("utf-8", "surrogatepass"))
         return digest.digest()
 
-    def _learn(self, cost: Cost | None) -> None:
-        if cost is not None and cost not in self._costs and len(self._costs) < MOST_COSTS:
-            self._costs[cost] = None
+    def _meet(self, cost: Cost | None) -> None:
+        """Know that there are passwords of this cost. A file says so itself, and when there are none any more."""
+        if cost is None or cost in self._met or isinstance(self._users, Htpasswd) or len(self._met) >= MOST_COSTS:
+            return
+        self._met[cost] = None
+        tell_weak("a source of users", cost)
 
-    def _report(self, user: str) -> None:
+    def _report(self, user: str, environ: WSGIEnvironment | None) -> None:
+        """Tell once of a user whose stored password cannot be read here."""
         with self._lock:
             if user in self._reported or len(self._reported) >= MOST_REMEMBERED:
                 return
             self._reported.add(user)
+        if environ is not None and "middleware.auth" in environ:
+            tell(environ, "hash.invalid", user=user)
+            return
         import logging
 
-        logging.getLogger("middleware.auth").warning(
-            "the stored password of %a is in a form that cannot be read: this user cannot sign in", user
-        )
+        logging.getLogger("middleware.auth").warning("auth.hash.invalid user=%a", user)
 
 
 class _Flight:
-    """A derivation under way."""
+    """A derivation under way. `account`: whose password it was, once it has ended."""
 
-    __slots__ = ("landed", "right")
+    __slots__ = ("account", "ended", "landed")
 
     def __init__(self) -> None:
         self.landed = threading.Event()
-        self.right: bool | None = None
+        self.ended = False
+        self.account: Account | None = None
 
 
 class Room:
@@ -202,5 +277,5 @@ class Room:
         self._places.release()
 
 
-# One for the process, since it protects the process: its processors, and 16 MiB and more a derivation.
+# One for the process, since it protects the process: its processors, and 64 MiB and more a derivation.
 _ROOM = Room(os.cpu_count() or 1)

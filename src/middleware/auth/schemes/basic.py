@@ -15,6 +15,7 @@ from middleware.headers import members, quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
     from wsgiref.types import WSGIEnvironment
 
     from middleware.auth.schemes.base import Freshness
@@ -59,37 +60,56 @@ class Basic:
         return verifier
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
-        """Whose credentials the Authorization field holds. Raises Unavailable."""
+        """Whose credentials the Authorization field holds. Raises Unavailable and Throttled."""
         field: str | None = environ.get("HTTP_AUTHORIZATION")
         if not field:
             return None
         if len(field) > LONGEST:
             return Refused("too long") if field.lstrip(" ")[:5].lower() == "basic" else None
         verifier = self._verifier
-        identity = verifier.remembered(field) if field.isascii() else None
-        if identity is not None:
-            return identity
+        known = verifier.remembered(field) if field.isascii() else None
+        if known is not None and not _is_loud(environ):
+            return known
         found = credentials(field)
         if found is None or isinstance(found, Refused):
             return found
         user, password = found
-        account = verifier.check(user, password)
-        if account is None:
-            return Refused("wrong password", user=user)
-        identity = Identity(
-            user,
-            self.name,
-            name=account.name,
-            roles=account.roles,
-            authenticated_at=self._clock(),
-            factors=("pwd",),
-        )
-        verifier.remember(field, account, identity)
-        return identity
+        user = verifier.name_of(user) or user
+
+        def check() -> Identity | None:
+            if known is not None:
+                return known
+            account = verifier.check(user, password, environ)
+            if account is None:
+                return None
+            identity = Identity(
+                user,
+                self.name,
+                name=account.name,
+                roles=account.roles,
+                authenticated_at=self._clock(),
+                factors=("pwd",),
+            )
+            verifier.remember(field, account, identity)
+            return identity
+
+        from middleware.auth.attempts import attempt
+
+        # Only what was derived is told, and forgives the failures before it. What comes before a change of the password
+        # and what comes after it are not the same.
+        same = f"{field} {verifier.stored(user, environ)}"
+        identity = attempt(environ, self.name, user, check, quietly=known is not None, same=same)
+        return Refused(Refused.WRONG, user=user) if identity is None else identity
 
     def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
         """The one challenge, the same for everybody."""
         return self._challenges
+
+
+def _is_loud(environ: WSGIEnvironment) -> bool:
+    """Whether somebody guesses where this request comes from: then what is remembered would tell them a right guess."""
+    layer: Any = environ.get("middleware.auth")
+    return layer is not None and layer.throttle is not None and layer.throttle.is_loud(environ)
 
 
 def credentials(field: str) -> tuple[str, str] | Refused | None:
