@@ -182,6 +182,24 @@ def test_a_login_page_is_503_while_nobody_can_be_identified():
     assert (answer.code, answer.header("Retry-After")) == (503, "5")
 
 
+@pytest.mark.parametrize("written", ["j\u00e4s\u00f8n", "ja\u0308s\u00f8n", "\uff4a\u00e4s\u00f8n"])
+def test_a_name_has_one_spelling(browser, written):
+    app = site(users={"j\u00e4s\u00f8n": stored("apple")})
+    browser = Browser(app)
+    assert sign_in(browser, written).code == 303
+    assert browser.get("/notes").text == "j\u00e4s\u00f8n: None"
+    own = Browser(site(own_login, users={"j\u00e4s\u00f8n": stored("apple")}))
+    answer = own.get("/open/in", QUERY_STRING=written)
+    assert answer.text == "j\u00e4s\u00f8n session"
+
+
+@pytest.mark.parametrize("name", ["\ufb01sh", "a b", "\u202eann", "a\u00adnn", "\u200bann"])
+def test_what_is_no_name_is_wrong(name):
+    assert sign_in(Browser(site()), name).code == 401
+    with pytest.raises(LookupError):
+        ask(site(own_login), "/open/in", QUERY_STRING=name)
+
+
 # SES-2: forms come from our own pages.
 
 

@@ -60,9 +60,11 @@ class LoginPages:
         if form.refused is not None:
             return _refusal(environ, *form.refused)
         wanted = self._paths.checked(environ, form.only("next"))
-        user, password = form.only("username") or "", form.only("password") or ""
-        if not user or not user.isprintable():
+        given, password = form.only("username") or "", form.only("password") or ""
+        if not given or not given.isprintable():
             return self._form(environ, "401 Unauthorized", _WRONG, wanted)
+        name = self._scheme.name_of(given)
+        user = given if name is None else name
         owner = self._owner(environ)
         if owner is not None and owner != user:
             return self._form(environ, "403 Forbidden", _OTHER, wanted)
@@ -72,11 +74,11 @@ class LoginPages:
             page = self._form(environ, "429 Too Many Requests", _slow_down(error.retry_after), wanted)
             page.set("Retry-After", str(error.retry_after))
             return page
-        if account is None:
+        if account is None or name is None:
             return self._form(environ, "401 Unauthorized", _WRONG, wanted)
         persistent = self._can_remember and form.only("remember") in _YES
         try:
-            self._scheme.begin(environ, user, account, persistent=persistent)
+            self._scheme.begin(environ, name, account, persistent=persistent)
         except TooManySessions:
             return self._form(environ, "403 Forbidden", _TOO_MANY, wanted)
         return redirect("303 See Other", self._paths.after(environ, wanted))

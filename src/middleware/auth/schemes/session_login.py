@@ -162,10 +162,14 @@ class SessionLogin:
         Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions, ValueError
         for factors that are no words.
         """
-        account = self._verifier.account(user)
-        if account is None:
-            raise LookupError(f"no user {user!r} who may sign in")
-        return self.begin(environ, user, account, persistent=persistent, factors=tuple(factors))
+        name, account = self._named(user)
+        return self.begin(environ, name, account, persistent=persistent, factors=tuple(factors))
+
+    def name_of(self, user: str) -> str | None:
+        """The one spelling of a name (RFC 8265), with small letters where the source wants that; None for no name."""
+        from middleware.auth.names import normal_name
+
+        return normal_name(user, case_map=bool(getattr(self._users, "case_map", False)))
 
     def check(self, user: str, password: str) -> Account | None:
         """The account, if this is its password. Raises Unavailable."""
@@ -222,12 +226,10 @@ class SessionLogin:
             raise RuntimeError("nobody is signed in here who could act as somebody else")
         if ACTOR in session:
             raise RuntimeError(f"somebody acts as {actor.user!r} already: stop_impersonating() first")
-        if actor.user == user:
+        name, account = self._named(user)
+        if actor.user == name:
             raise ValueError(f"{user!r} is who is signed in")
-        account = self._verifier.account(user)
-        if account is None:
-            raise LookupError(f"no user {user!r} who may sign in")
-        acting = self._login(None, ACTING, user, account)
+        acting = self._login(None, ACTING, name, account)
         self._exchange(environ, session, actor.user)
         session[LOGIN] = kept_login.write(acting)
         session[ACTOR] = kept_login.write(actor)
@@ -254,6 +256,14 @@ class SessionLogin:
         """The login in this session that would be good for the next request. Raises Unavailable."""
         login = kept_login.read(session.get(LOGIN))
         return None if login is None or self._account_of(login) is None else login
+
+    def _named(self, user: str) -> tuple[str, Account]:
+        """A user who may sign in: the name in its one spelling, and the account. Raises LookupError, Unavailable."""
+        name = self.name_of(user)
+        account = None if name is None else self._verifier.account(name)
+        if name is None or account is None:
+            raise LookupError(f"no user {user!r} who may sign in")
+        return name, account
 
     def _open(self, environ: WSGIEnvironment, login: KeptLogin) -> Session:
         """The session, given to this login under a new id."""
