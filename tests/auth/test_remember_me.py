@@ -9,6 +9,8 @@ from threading import Barrier
 import pytest
 from asking import Browser, ask
 from auth_helpers import stored
+from hypothesis import given
+from hypothesis import strategies as st
 from sessions.races import at_once
 
 from middleware.auth import (
@@ -243,6 +245,13 @@ def test_a_cookie_that_names_nothing_is_deleted(site, value):
     assert remember_line(answer).startswith("remember=; Expires=")
     assert browser.cookies == {}
     assert "remember.theft" not in site.names()
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.sampled_from(["remember=", "", "remember"]))
+def test_whatever_comes_as_a_cookie_is_nobody_and_no_error(value, name):
+    site = Site()
+    assert ask(site.app, "/open", headers={"Cookie": name + value}).text == "nobody"
+    assert site.told == []
 
 
 def test_of_two_cookies_of_the_name_none_counts():
