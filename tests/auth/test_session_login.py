@@ -442,6 +442,23 @@ def test_a_logout_needs_no_body(browser):
     assert browser.get("/notes").code == 401
 
 
+def test_a_logout_does_not_wait_for_a_source_of_users_that_is_down():
+    found = {**USERS}
+
+    def users(user):
+        if not found:
+            raise OSError("the directory is down")
+        return found.get(user)
+
+    browser = Browser(site(users=users))
+    sign_in(browser)
+    found.clear()
+    assert browser.get("/notes").code == 503
+    assert browser.post("/logout", {}, OURS).code == 303
+    found.update(USERS)
+    assert browser.get("/notes").code == 401
+
+
 def test_a_link_to_the_logout_path_signs_nobody_out(browser):
     sign_in(browser)
     page = browser.get("/logout", NAVIGATION)

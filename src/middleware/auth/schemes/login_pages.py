@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from middleware.auth.next_url import origin_of, same_origin
-from middleware.auth.schemes.kept_login import ACTING, AGAIN, session_of
+from middleware.auth.schemes.kept_login import ACTING, AGAIN, LOGIN, read, session_of
 from middleware.auth.telling import tell
 from middleware.errors import TooManySessions
 
@@ -95,7 +95,7 @@ class LoginPages:
         form = self._posted(environ)
         if form.refused is not None:
             return _refusal(environ, *form.refused)
-        login = self._scheme.standing_login(session_of(environ))
+        login = read(session_of(environ).get(LOGIN))  # whatever it is worth: nobody is kept from signing out
         self._scheme.forget(environ)
         if login is not None:
             tell(environ, "logout", user=login.user, scheme=self._scheme.name)
@@ -111,12 +111,13 @@ class LoginPages:
 
     def _posted(self, environ: WSGIEnvironment) -> Form:
         """The form that was posted from one of our pages; one from another site is refused."""
-        from middleware.auth.forms import Form, read
+        from middleware.auth import forms
+        from middleware.auth.forms import Form
 
         ours = _from_our_page(environ)
         if ours is False:
             return Form(refused=("403 Forbidden", "cross-site"))
-        form = read(environ)
+        form = forms.read(environ)
         if ours is None and form.refused is None and not session_of(environ).check_csrf_token(form.only("token")):
             return Form(refused=("403 Forbidden", "cross-site"))
         return form
