@@ -560,6 +560,17 @@ def test_what_a_stranger_held_is_kept_when_the_browser_is_recalled():
     assert browser.get("/").text == "/free/tea"
 
 
+@pytest.mark.parametrize("kind", ["wsgi.multiprocess", "wsgi.run_once"])
+def test_a_store_that_other_processes_do_not_share_is_told_of_once(kind, caplog, tmp_path):
+    shared = SQLiteStore(tmp_path / "site.db")
+    with shared:
+        sign_in(Site(store=shared).browser(**{kind: True}))
+    assert "remembered logins" not in caplog.text
+    for _ in range(2):
+        sign_in(Site().browser(**{kind: True}))
+    assert caplog.text.count("remembered logins are kept in a MemoryStore") == 1
+
+
 # Options.
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from middleware.auth.schemes.base import Unavailable, put_cookie
 from middleware.auth.schemes.remember_logins import RememberedLogins, split
 from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.errors import StoreError
+from middleware.operators import say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,8 +97,20 @@ class Remembering:
         store: Store | None = None if layer is None else layer.store
         if store is None:
             return None
+        if environ.get("wsgi.multiprocess") or environ.get("wsgi.run_once"):
+            _warn_of_other_processes(store)
         logins = RememberedLogins(store, self._options.seconds, extend=self._options.extend, clock=self._clock)
         return _Visit(environ, logins, _Cookie(self._options, environ))
+
+
+def _warn_of_other_processes(store: Store) -> None:
+    memory = sys.modules.get("middleware.stores.memory")
+    if memory is not None and isinstance(store, memory.MemoryStore):
+        say_once(
+            "remembered logins are kept in a MemoryStore, but this server runs several processes, and each has its "
+            "own: use SQLiteStore, or another store that they share",
+            logger="middleware.auth",
+        )
 
 
 class _Visit:
