@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 
@@ -512,3 +513,24 @@ def test_bearer_works_without_a_layer():
     refused = scheme.authenticate(make_environ(headers=bearer(token(exp=NOW))))
     assert refused.reason == "expired"
     assert scheme.challenges({}, refused) == ('Bearer realm="API", error="invalid_token"',)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "loaded"),
+    [
+        ("verify=len", set()),
+        ("issuer='a', audience='b', keys=b'a secret of 32 bytes, or of more'", {"joserfc", "json"}),
+        ("issuer='https://a', audience='b'", {"joserfc", "json", "http"}),
+    ],
+)
+def test_a_scheme_loads_what_it_needs_and_no_more(options, loaded):
+    program = f"""
+import sys
+from middleware.auth.schemes.bearer import Bearer
+assert not {{"joserfc", "json", "http", "cryptography"}} & sys.modules.keys()
+Bearer({options})
+print(*{{"joserfc", "json", "http"}} & sys.modules.keys())
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert set(ran.stdout.split()) == loaded

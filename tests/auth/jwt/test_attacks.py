@@ -31,7 +31,7 @@ from jwt_helpers import (
     token,
 )
 
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.jwt.key_sets import StaticKeys
 from middleware.auth.jwt.keys import key_set
 from middleware.auth.jwt.reading import ACCESS_TOKEN

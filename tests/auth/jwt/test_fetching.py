@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jwt_helpers import Site, bearer, public, rsa, token
 
-from middleware.auth.jwt.fetching import MOST_BYTES, FetchFailed, check_url, fetcher
+from middleware.auth.jwt.errors import FetchFailed
+from middleware.auth.jwt.fetching import MOST_BYTES, check_url, fetcher
 from middleware.errors import ConfigurationError
 
 pytestmark = pytest.mark.slow

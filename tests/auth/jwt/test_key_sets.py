@@ -422,6 +422,22 @@ def test_a_new_key_that_one_process_has_seen_costs_the_other_nothing(issuer):
     assert issuer.fetches == 2
 
 
+@pytest.mark.parametrize("ahead", [-1000, -20, -1, 1, 20, 1000])
+def test_clocks_of_two_machines_differ(issuer, ahead):
+    store = MemoryStore()
+    first, second = (shared_site(issuer, store) for _ in range(2))
+    first.clock.advance(ahead)
+    for _ in range(3):
+        for site in (first, second):
+            assert code(site, token(iat=NOW - 2000, exp=NOW + 9000)) == 200
+            assert code(site, token(head={"kid": "nobody"}, iat=NOW - 2000, exp=NOW + 9000)) == 401
+            site.clock.advance(100)
+    issuer.document = public(rsa(), rsa("rsa-2"))
+    for site in (first, second):
+        assert code(site, new_token(iat=NOW - 2000, exp=NOW + 9000)) == 200
+    assert issuer.fetches <= 5 + 2 * 300 / 12
+
+
 def test_the_limit_holds_for_all_processes_together(issuer):
     """As under CGI, where each request is a process of its own."""
     store = MemoryStore()

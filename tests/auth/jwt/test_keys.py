@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt_helpers import claims, ec, encoded, okp, public, rsa, secret, signed
 
-from middleware.auth.jwt.invalid import InvalidToken
-from middleware.auth.jwt.keys import MOST_KEYS, InvalidKeys, jwk_from_pem, key_set, one_key
+from middleware.auth.jwt.errors import InvalidKeys, InvalidToken
+from middleware.auth.jwt.keys import MOST_KEYS, jwk_from_pem, key_set, one_key
 from middleware.auth.jwt.reading import from_base64url
 
 ALL = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jwt_helpers import encoded
 
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.jwt.reading import ACCESS_TOKEN, LONGEST, check_header, from_base64url, read
 from middleware.auth.jwt.strict_json import DEEPEST, json_object
 

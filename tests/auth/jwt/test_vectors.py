@@ -7,7 +7,7 @@ import json
 import pytest
 from jwt_helpers import encoded
 
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.jwt.keys import one_key
 from middleware.auth.jwt.reading import ANY_TOKEN, check_header, from_base64url, read
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from middleware.stores.base import Store
 
 _ATTEMPTS = 5  # at a value that others change meanwhile
+_CLOCKS_DIFFER = 60.0  # seconds, those of two machines
 
 
 class Bucket:
@@ -45,10 +46,13 @@ class Bucket:
         ttl = self._size * self._seconds
         for _ in range(_ATTEMPTS):
             value = store.get(self._key)
-            left = self._after_one(_parsed(value) or (float(self._size), now), now)
+            tokens, at = _parsed(value) or (float(self._size), now)
+            if at > now + _CLOCKS_DIFFER:
+                at = now  # a clock was set back
+            left = self._after_one((tokens, at), now)
             if left is None:
                 return False
-            new = f"{left} {now}".encode()
+            new = f"{left} {max(now, at)}".encode()  # a clock that is behind gives nothing twice
             if store.add(self._key, new, ttl) if value is None else store.swap(self._key, value, new, ttl):
                 return True
         return False

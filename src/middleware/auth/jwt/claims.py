@@ -5,7 +5,7 @@ A claim of a type that it cannot have makes the token invalid, also where nobody
 
 from __future__ import annotations
 
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import time
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from middleware.errors import ConfigurationError, MiddlewareError
+from middleware.auth.jwt.errors import FetchFailed
+from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 SECONDS = 5.0  # from the name of the host to the last byte
 MOST_BYTES = 256 * 1024
 _FIELDS = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
-
-
-class FetchFailed(MiddlewareError):
-    """A document could not be had. The message is a fixed word for operators."""
 
 
 def check_url(name: str, url: object, *, allow_insecure: bool) -> str:

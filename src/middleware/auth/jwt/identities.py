@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from middleware.auth.identity import Identity
 from middleware.auth.jwt.claims import moment, name_in, roles_in, scopes_in, texts
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.names import normal_name
 
 TYPE_CHECKING = False

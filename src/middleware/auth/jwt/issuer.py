@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from middleware.auth.jwt.fetching import FetchFailed, check_url
+from middleware.auth.jwt.errors import FetchFailed
+from middleware.auth.jwt.fetching import check_url
 from middleware.auth.jwt.strict_json import json_object
 from middleware.errors import ConfigurationError
 

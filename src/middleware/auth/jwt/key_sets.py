@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 from hashlib import blake2b
+from time import monotonic
 
 from middleware.auth.jwt.bucket import Bucket
-from middleware.auth.jwt.fetching import FetchFailed
-from middleware.auth.jwt.invalid import InvalidToken
-from middleware.auth.jwt.keys import InvalidKeys, key_set
+from middleware.auth.jwt.errors import FetchFailed, InvalidKeys, InvalidToken
+from middleware.auth.jwt.keys import key_set
 from middleware.auth.jwt.shared_keys import SharedKeys
 from middleware.auth.jwt.strict_json import json_object
 from middleware.auth.schemes.base import Unavailable
@@ -46,6 +46,8 @@ MAX_STALE = 86400.0  # seconds for which keys work that could not be fetched aga
 RETRY_AFTER = 5.0  # seconds after a failure in which nothing is tried
 UNKNOWN_FOR = 60.0  # seconds for which a key that was not there is not asked for again
 MOST_UNKNOWN = 1000  # of these
+_LOOKS = 3  # for a key, while others bring what they have fetched
+_CLOCKS_DIFFER = 30.0  # seconds, those of two machines
 _LANDS_WITHIN = 20.0  # seconds; a flight that takes longer was left behind by a fork
 
 
@@ -112,8 +114,7 @@ class RemoteKeys:
         """A key that has perhaps been published since. Raises InvalidToken and Unavailable."""
         if self._clock() < self._unknown.get(kid, float("-inf")):
             raise InvalidToken("unknown key")
-        outcome: Outcome = "adopted"
-        while outcome == "adopted":  # what another has brought may be older than this key
+        for _ in range(_LOOKS):  # what another has brought may be older than this key
             outcome = self._refresh(held, environ, urgent=True)
             if outcome == "limited":
                 tell(environ, "jwks.limited", reason="unknown key")
@@ -125,12 +126,17 @@ class RemoteKeys:
             key = held.keys.find(kid, algorithm)
             if key is not None:
                 return key
+            if outcome == "fetched":
+                self._note_unknown(kid)
+                break
+        raise InvalidToken("unknown key")
+
+    def _note_unknown(self, kid: str) -> None:
         with self._lock:
             while len(self._unknown) >= MOST_UNKNOWN:
                 del self._unknown[next(iter(self._unknown))]  # the oldest
             self._unknown.pop(kid, None)
             self._unknown[kid] = self._clock() + UNKNOWN_FOR
-        raise InvalidToken("unknown key")
 
     def _refresh(self, seen: _Held | None, environ: WSGIEnvironment, *, urgent: bool) -> Outcome:
         """Have newer keys than those that were seen; `"adopted"` are such as somebody else has fetched.
@@ -192,28 +198,28 @@ class RemoteKeys:
             self._failed_at = self._clock()
             tell(environ, "jwks.failed", reason=_reason(error), issuer=self._issuer.name)
             return "failed"
-        self._take(_Held(document, keys, now))
+        self._take(_Held(document, keys, now, now))
         if shared is not None:
             shared.write(document, now)
         tell(environ, "jwks.refresh", issuer=self._issuer.name, keys=len(keys.keys))
         return "fetched"
 
     def _adopt(self, shared: SharedKeys) -> bool:
-        """Take what another process has fetched, if it is newer than what is here and not old itself."""
+        """Take what another process has fetched, if that is not what is here, and not old. Clocks may differ a bit."""
         record = shared.read()
         if record is None:
             return False
-        document, at = record
+        document, noted = record
         now = self._clock()
-        at = min(at, now)  # the clocks of machines differ
+        at = min(noted, now)
         held = self._held
-        if now - at >= REFRESH_AFTER or (held is not None and at <= held.at):
+        if now - at >= REFRESH_AFTER or (held is not None and (noted == held.noted or at < held.at - _CLOCKS_DIFFER)):
             return False
         try:
             keys = self._keys(document)
         except (InvalidKeys, ValueError, RecursionError):
             return False
-        self._take(_Held(document, keys, at))
+        self._take(_Held(document, keys, at, noted))
         return True
 
     def _keys(self, document: bytes) -> KeySet:
@@ -230,14 +236,18 @@ class RemoteKeys:
 
 
 class _Held:
-    """A key set with the document that it was read from, and when that was fetched."""
+    """A key set with the document that it was read from, and when that was fetched.
 
-    __slots__ = ("at", "document", "keys")
+    `noted`: when that was by the clock of whoever fetched it.
+    """
 
-    def __init__(self, document: bytes, keys: KeySet, at: float) -> None:
+    __slots__ = ("at", "document", "keys", "noted")
+
+    def __init__(self, document: bytes, keys: KeySet, at: float, noted: float) -> None:
         self.document = document
         self.keys = keys
         self.at = at
+        self.noted = noted
 
 
 class _Flight:
@@ -246,8 +256,6 @@ class _Flight:
     __slots__ = ("_began", "landed", "outcome")
 
     def __init__(self) -> None:
-        from time import monotonic
-
         self.landed = threading.Event()
         self.outcome: Outcome = "failed"
         self._began = monotonic()
@@ -255,8 +263,6 @@ class _Flight:
     @property
     def is_lost(self) -> bool:
         """Whether nobody will land it."""
-        from time import monotonic
-
         return monotonic() - self._began > _LANDS_WITHIN
 
 

@@ -7,9 +7,8 @@ mean two things, and one that mixes secrets with public keys, is refused as a wh
 from __future__ import annotations
 
 from middleware.auth.jwt.algorithms import KEYS_OF, SECRET_BYTES, check_algorithms
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidKeys, InvalidToken
 from middleware.auth.jwt.reading import from_base64url
-from middleware.errors import MiddlewareError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +20,6 @@ LEAST_BITS, MOST_BITS = 2048, 16384  # of an RSA modulus
 LONGEST_EXPONENT = 64  # bits
 _COORDINATE_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",), "oct": ("k",)}
-
-
-class InvalidKeys(MiddlewareError):
-    """A set of keys, or a key, that nothing is checked with. The message says why."""
 
 
 class Key:

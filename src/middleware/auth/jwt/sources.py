@@ -6,10 +6,9 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 
 from middleware.auth.jwt.algorithms import DEFAULT, KEYS_OF, check_algorithms
-from middleware.auth.jwt.fetching import fetcher
-from middleware.auth.jwt.issuer import Issuer
+from middleware.auth.jwt.errors import InvalidKeys
 from middleware.auth.jwt.key_sets import RemoteKeys, StaticKeys
-from middleware.auth.jwt.keys import InvalidKeys, jwk_from_pem, key_set, one_key
+from middleware.auth.jwt.keys import jwk_from_pem, key_set, one_key
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -37,6 +36,9 @@ def published_keys(
 
     Raises ConfigurationError and MissingExtra.
     """
+    from middleware.auth.jwt.fetching import fetcher
+    from middleware.auth.jwt.issuer import Issuer
+
     counting = DEFAULT if algorithms is None else algorithms
     check_algorithms(counting)
     if any(KEYS_OF[name][0] == "oct" for name in counting):

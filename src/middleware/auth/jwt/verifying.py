@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from middleware.auth.jwt.claims import check_claims
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.jwt.reading import brings_keys, check_header, read
 from middleware.auth.telling import tell
 

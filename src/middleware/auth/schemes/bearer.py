@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from middleware.auth.jwt.invalid import InvalidToken
+from middleware.auth.jwt.errors import InvalidToken
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError

@@ -1,4 +1,4 @@
-"""What a token that does not count is told as."""
+"""What goes wrong with tokens and keys. None of these leaves the layer."""
 
 from __future__ import annotations
 
@@ -11,3 +11,11 @@ class InvalidToken(MiddlewareError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class InvalidKeys(MiddlewareError):
+    """A set of keys, or a key, that nothing is checked with. The message says why."""
+
+
+class FetchFailed(MiddlewareError):
+    """A document could not be had. The message is a fixed word for operators."""
