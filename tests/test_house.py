@@ -151,6 +151,8 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/cookies.md",
         "docs/sessions.md",
         "docs/auth.md",
+        "docs/bearer.md",
+        "docs/openid-connect.md",
         "docs/behind-a-server.md",
         "docs/session-login.md",
         "docs/digest.md",

@@ -104,6 +104,11 @@ if TYPE_CHECKING:
         optional,
         require,
     )
+    from middleware.auth.digest.response import ha1
+    from middleware.auth.digest.sources import PlainPasswords
+    from middleware.auth.schemes.bearer import Bearer
+    from middleware.auth.schemes.digest import Digest
+    from middleware.auth.users.htdigest import Htdigest
     from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
@@ -122,6 +127,11 @@ _ROOMS = {
         "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity", "ha1",
         "hash_password", "new_api_key", "optional", "require",
     ),
+    "auth.digest.response": ("ha1",),
+    "auth.digest.sources": ("PlainPasswords",),
+    "auth.schemes.bearer": ("Bearer",),
+    "auth.schemes.digest": ("Digest",),
+    "auth.users.htdigest": ("Htdigest",),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
