@@ -81,6 +81,21 @@ def test_TKT_1_tickets_are_those_of_paste_repoze_who_and_pyramid_byte_for_byte(d
     assert ours == pyramid.AuthTicket("shared-secret", user, "0.0.0.0", hashalg=digest, **options).cookie_value()
 
 
+@pytest.mark.parametrize("user", ["ann+x@example.com", "/C=DE/CN=ann?#[a]", "a%40b", '"a";b,c\\d', "~.-_*'()"])
+def test_TKT_1_the_peers_read_names_with_signs(user):
+    text = write_ticket(Ticket(user, at=AT, data="x"), SECRET, "sha512")
+    for parse in (who.parse_ticket, pyramid.parse_ticket):
+        assert parse("shared-secret", text, "0.0.0.0", "sha512")[1] == user
+    assert paste.parse_ticket(SECRET, text.encode(), "0.0.0.0", hashlib.sha512)[1] == user
+    assert read(text, "sha512").user == user
+    theirs = who.AuthTicket("shared-secret", user, "0.0.0.0", time=AT, digest_algo="sha512").cookie_value()
+    assert read(theirs, "sha512").user == user
+
+
+def test_TKT_1_a_name_as_it_stands_is_read():
+    assert read(signed("jäsøn!".encode())) == read(signed(b"j%C3%A4s%C3%B8n!")) == Ticket("jäsøn", at=AT)
+
+
 @pytest.mark.parametrize("tokens", [(), ("admin", "staff")])
 def test_TKT_3_paste_reads_our_ticket_and_we_read_its_own_bare_and_in_base64(tokens):
     ticket = Ticket("alice", at=AT, tokens=tokens, data="x")

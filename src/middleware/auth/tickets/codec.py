@@ -23,6 +23,8 @@ _BARE = b"".join(bytes([octet]) for octet in range(0x21, 0x7F) if octet not in b
 _CONTROL = bytes([*range(0x20), 0x7F])
 _LONGEST_NUMBER = 100  # digits
 _IN_BASE64 = ("b64unicode", "b64str")
+# Python's peers write these percent-encoded and read them as they are; mod_auth_tkt knows them only as they are.
+_PLAIN_IN_NAMES = "/@:+=&$#'()*<>?[]^`{|}"
 
 
 class Ticket:
@@ -100,7 +102,7 @@ def read_ticket(value: str, secrets: Sequence[bytes], digests: Sequence[str], ad
 
 
 def write_ticket(ticket: Ticket, secret: bytes, digest: str, address: str = ANYWHERE) -> str:
-    """The value of a cookie that holds this ticket, byte for byte as the peers make it.
+    """The value of a cookie that holds this ticket, as the peers make it.
 
     Bare where a cookie can carry it so; in double quotes, as repoze.who writes it, where it has commas; in base64, as
     Paste and mod_auth_tkt write it, where it has anything else. Raises ValueError for what a reader would read as
@@ -114,8 +116,8 @@ def write_ticket(ticket: Ticket, secret: bytes, digest: str, address: str = ANYW
         raise ValueError(f"a ticket for one address needs the address of the client, not {address!r}")
     from urllib.parse import quote
 
-    raw = signature + b"%08x" % ticket.at + quote(user).encode() + b"!" + (tokens + b"!" if tokens else b"") + data
-    return _put_in(raw)
+    name = quote(user, safe="/" if _user_type(ticket.data) in _IN_BASE64 else _PLAIN_IN_NAMES).encode()
+    return _put_in(signature + b"%08x" % ticket.at + name + b"!" + (tokens + b"!" if tokens else b"") + data)
 
 
 def _taken_out(value: str) -> bytes | None:
@@ -204,6 +206,8 @@ def _signature(
 
 def _place(address: str, at: int) -> bytes | None:
     """Address and time as they are signed: eight bytes for IPv4, and for IPv6 the text that Pyramid has chosen."""
+    if address == ANYWHERE:
+        return b"\0\0\0\0" + at.to_bytes(4, "big")
     if ":" in address:
         return f"{address}{at}".encode() if address.isascii() and len(address) < 100 else None
     parts = address.split(".")
@@ -218,6 +222,8 @@ def _user_type(data: str) -> str | None:
 
     A ValueError for two of them, which no peer writes.
     """
+    if "userid_type" not in data:
+        return None
     found = [part[12:] for part in data.split("|") if part.startswith("userid_type:")]
     found += [part[12:] for part in data.split("&") if part.startswith("userid_type=")]
     if len(found) > 1:
