@@ -366,4 +366,4 @@ def test_an_extra_that_is_missing_later_refuses_that_user_and_is_reported_once(m
     app = AuthMiddleware(who, Basic(users))
     users["ann"] = form
     assert [ask(app, headers=basic()).code for _ in range(2)] == [401, 401]
-    assert len([record for record in caplog.records if "stored password" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "hash.invalid" in record.getMessage()]) == 1
