@@ -104,15 +104,6 @@ if TYPE_CHECKING:
         optional,
         require,
     )
-    from middleware.auth.api_keys import ApiKeyRecord, new_api_key
-    from middleware.auth.digest.response import ha1
-    from middleware.auth.digest.sources import PlainPasswords
-    from middleware.auth.key_file import ApiKeys
-    from middleware.auth.schemes.api_key import ApiKey
-    from middleware.auth.schemes.auth_tkt import AuthTkt
-    from middleware.auth.schemes.bearer import Bearer
-    from middleware.auth.schemes.digest import Digest
-    from middleware.auth.users.htdigest import Htdigest
     from middleware.caching import CacheKeys, CacheMiddleware, CachePolicy, CachePurger, get_cache
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
@@ -131,15 +122,6 @@ _ROOMS = {
         "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "allow", "deny", "get_auth", "get_identity", "ha1",
         "hash_password", "new_api_key", "optional", "require",
     ),
-    "auth.api_keys": ("ApiKeyRecord", "new_api_key"),
-    "auth.digest.response": ("ha1",),
-    "auth.digest.sources": ("PlainPasswords",),
-    "auth.schemes.bearer": ("Bearer",),
-    "auth.key_file": ("ApiKeys",),
-    "auth.schemes.api_key": ("ApiKey",),
-    "auth.schemes.auth_tkt": ("AuthTkt",),
-    "auth.schemes.digest": ("Digest",),
-    "auth.users.htdigest": ("Htdigest",),
     "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from asking import ask
+from asking import Browser, ask
 from auth_helpers import basic, stored, who
 
+from middleware import MemoryStore, SessionMiddleware
 from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin
 from middleware.auth.users import UsersFrom
 from middleware.errors import ConfigurationError, MissingExtra
@@ -136,3 +137,12 @@ def test_weak_forms_are_told_once_at_the_start(caplog):
     assert len(told) == 2
     assert all(message.startswith("auth.hash.weak") for message in told)
     assert "apple" not in caplog.text
+
+
+def test_the_form_knows_every_spelling_of_a_name():
+    app = AuthMiddleware(who, SessionLogin({"jäsön": stored("päss")}))
+    for user in ("jäsön", "ja\u0308so\u0308n"):
+        browser = Browser(SessionMiddleware(app, store=MemoryStore(when_full="refuse")))
+        data = {"username": user, "password": "päss"}
+        assert browser.post("/login", data, headers={"Sec-Fetch-Site": "same-origin"}).code == 303
+        assert browser.get("/").text == "jäsön jäsön session"

@@ -107,7 +107,8 @@ class WhoAPI:
         verifier, user, password = self._verifier, credentials.get("login"), credentials.get("password")
         if not isinstance(user, str) or not isinstance(password, str) or not user or not user.isprintable():
             return None, []
-        account = attempt(self.environ, "repoze.who", user, lambda: verifier.check(user, password))
+        user = verifier.name_of(user) or user
+        account = attempt(self.environ, "repoze.who", user, lambda: verifier.check(user, password, self.environ))
         if account is None:
             return None, []
         made = WhoIdentity({**credentials, "repoze.who.userid": user, "groups": sorted(account.roles)})

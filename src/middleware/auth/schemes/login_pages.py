@@ -69,7 +69,7 @@ class LoginPages:
         if owner is not None and owner != user:
             return self._form(environ, "403 Forbidden", _OTHER, wanted)
         try:
-            account = attempt(environ, self._scheme.name, user, lambda: self._scheme.check(user, password))
+            account = attempt(environ, self._scheme.name, user, lambda: self._scheme.check(environ, user, password))
         except Throttled as error:
             page = self._form(environ, "429 Too Many Requests", _slow_down(error.retry_after), wanted)
             page.set("Retry-After", str(error.retry_after))

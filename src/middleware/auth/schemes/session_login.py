@@ -167,13 +167,11 @@ class SessionLogin:
 
     def name_of(self, user: str) -> str | None:
         """The one spelling of a name (RFC 8265), with small letters where the source wants that; None for no name."""
-        from middleware.auth.names import normal_name
+        return self._verifier.name_of(user)
 
-        return normal_name(user, case_map=bool(getattr(self._users, "case_map", False)))
-
-    def check(self, user: str, password: str) -> Account | None:
+    def check(self, environ: WSGIEnvironment, user: str, password: str) -> Account | None:
         """The account, if this is its password. Raises Unavailable."""
-        return self._verifier.check(user, password)
+        return self._verifier.check(user, password, environ)
 
     def begin(
         self,
@@ -220,6 +218,7 @@ class SessionLogin:
         LookupError for a user who is unknown or disabled, RuntimeError where nobody is signed in by this scheme, or
         acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
         """
+        user = self.name_of(user)
         session = session_of(environ)
         actor = kept_login.read(session.get(LOGIN))
         if actor is None:
