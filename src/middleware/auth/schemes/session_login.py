@@ -218,7 +218,6 @@ class SessionLogin:
         LookupError for a user who is unknown or disabled, RuntimeError where nobody is signed in by this scheme, or
         acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
         """
-        user = self.name_of(user)
         session = session_of(environ)
         actor = kept_login.read(session.get(LOGIN))
         if actor is None:
