@@ -358,3 +358,9 @@ def test_half_a_surrogate_pair_is_no_user_and_no_label():
         return session.user
 
     assert Site(store=MemoryStore()).ask(use).text == "None"
+
+
+def test_a_clock_may_count_in_whole_seconds(store):
+    visitor = Site(store=store, clock=lambda: 1_700_000_000).visitor()
+    visitor(login())
+    assert visitor(lambda session: session.user) == "ann"

@@ -62,7 +62,7 @@ class UserIndex:
         The sessions that a login takes the room of, which are ended. Raises TooManySessions where there is no room for
         it and `when_too_many` is "refuse".
         """
-        now = self.terms.clock()
+        now = float(self.terms.clock())  # a clock may count in whole seconds
         since, end = float(times.authenticated or now), float(self.terms.timeouts.end(times))
         entry = Entry(since, end, label[:LONGEST_LABEL], now, instead_of, False)
         oldest: list[str] = []
