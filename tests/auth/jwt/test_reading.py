@@ -81,6 +81,21 @@ def test_more_are_not(text):
         json_object(text.encode())
 
 
+@given(st.recursive(st.just(0), lambda inner: st.lists(inner, max_size=3), max_leaves=60), st.integers(0, 40))
+def test_depth_is_counted_as_json_has_it(value, around):
+    def depth(found):
+        return 1 + max(map(depth, found), default=0) if isinstance(found, list) else 0
+
+    for _ in range(around):
+        value = [value]
+    text = json.dumps({"a": value, "b": [[], {}] * 20}).encode()
+    if depth(value) < DEEPEST:
+        assert json_object(text)["a"] == value
+    else:
+        with pytest.raises(ValueError, match="deep"):
+            json_object(text)
+
+
 @pytest.mark.parametrize("inside", ['"[[[[' * 1, "\\\\", '\\"[', '\\\\\\"', "[{" * 40])
 def test_brackets_in_texts_are_no_depth(inside):
     text = json.dumps({"a": [inside, "\\", '"', "[" * 50]})

@@ -6,6 +6,7 @@ a float or 20 digits hold, halves of a surrogate pair; and what costs more to re
 
 from __future__ import annotations
 
+import re
 from json import JSONDecoder
 from math import isfinite
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 DEEPEST = 32  # arrays and objects in one another
 MOST_DIGITS = 20  # of an integer, with its sign
+_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 
 
 def json_object(data: bytes) -> dict[str, Any]:
     """The object that `data` holds. Raises ValueError for anything else."""
     text = data.decode("utf-8")
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    if text.count("[") + text.count("{") > DEEPEST and not _is_shallow(text):
         raise ValueError("nested too deeply")
     found = _DECODER.decode(text)
     if type(found) is not dict:
@@ -59,19 +61,15 @@ _DECODER = JSONDecoder(
 )
 
 
-def _depth(text: str) -> int:
-    """How deep it goes, as far as it goes beyond what is allowed; strings are skipped."""
-    outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
-    depth = deepest = 0
-    for character in outside:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > DEEPEST:
-                break
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _is_shallow(text: str) -> bool:
+    """Whether JSON goes no deeper than is allowed. Of what is no JSON it may say either."""
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]  # of strings
+    left = _NO_BRACKETS.sub("", "".join(outside)).replace("{", "[").replace("}", "]")
+    if "[" * (DEEPEST + 1) in left:
+        return False
+    for _ in range(DEEPEST):
+        left = left.replace("[]", "")  # the innermost
+    return not left
 
 
 def _refuse_lone_surrogates(found: object) -> None:

@@ -147,12 +147,11 @@ def token_in(field: str) -> str | Refused | None:
         token = field[7:]
         if token.rstrip("=") and not token.rstrip("=").encode().translate(None, _B64TOKEN):
             return token
+    if len(field) > LONGEST:
+        is_ours = field[:32].lstrip(" ").replace("\t", " ").partition(" ")[0].lower() == "bearer"
+        return Refused("too long", 401, {"error": "invalid_token"}) if is_ours else None
     text = field.strip(" ")
-    scheme, _, rest = text[: LONGEST + 1].replace("\t", " ").partition(" ")
-    if scheme.lower() == "bearer" and len(text) > LONGEST:
-        return Refused("too long", 401, {"error": "invalid_token"})
-    if len(text) > LONGEST:
-        return None
+    scheme, _, rest = text.replace("\t", " ").partition(" ")
     if "," in text:  # a field that was sent twice arrives as a list; the parameters of other schemes are one too
         schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
         return _malformed("several credentials") if "bearer" in schemes else None
