@@ -252,6 +252,40 @@ def test_without_pastedeploy_explain_says_what_to_install(run, config, monkeypat
     assert (status, "pip install 'wsgi-middleware[paste]'" in err) == (1, True)
 
 
+# auth check
+
+SCRYPT = "$scrypt$ln=14,r=8,p=5$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43
+MD5 = "$apr1$abcdefgh$" + "x" * 22
+
+
+def test_a_file_of_users_without_fault_is_said_to_be_one(run, tmp_path):
+    file = tmp_path / "users"
+    file.write_text(f"# people\n\nann:{SCRYPT}\nj\u00e4s\u00f8n:{SCRYPT}\n", encoding="utf-8")
+    assert run("auth", "check", str(file)) == (0, "users: 2 of 2 without fault; passwords: scrypt\n", "")
+
+
+def test_what_is_wrong_with_a_file_of_users_is_told_by_line_and_without_passwords(run, tmp_path):
+    file = tmp_path / "users"
+    file.write_text(f"ann:{SCRYPT}\nhunter2\nbob:hunter2\nann:{SCRYPT}\ncat:{MD5}\nAnn:{SCRYPT}\n")
+    status, out, err = run("auth", "check", str(file), "--case-map")
+    assert (status, err) == (1, "")
+    assert out.splitlines() == [
+        "line 2: no user",
+        "line 3: 'bob': invalid password",
+        "line 4: 'ann' (scrypt): duplicate",
+        "line 5: 'cat' (apr1): weak",
+        "line 6: 'Ann' (scrypt): same name",
+        "users: 1 of 6 without fault; passwords: apr1, scrypt",
+    ]
+    assert "hunter2" not in out
+
+
+def test_a_file_of_users_that_cannot_be_read_is_told_in_one_line(run, tmp_path):
+    status, out, err = run("auth", "check", str(tmp_path / "users"))
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "No such file" in err
+
+
 # auth apikey
 
 

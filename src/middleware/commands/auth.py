@@ -1,4 +1,4 @@
-"""`auth explain` says which rule decides a request; `auth hash` and `auth apikey` make what files of the layer hold."""
+"""`auth explain` says which rule decides a request; the others are for files of users and of keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from typing import Any
+
+    from middleware.auth.users import Finding
 
 
 def add_to(commands: Any) -> None:
@@ -38,6 +40,17 @@ def add_to(commands: Any) -> None:
         help="argon2id where it is installed, else scrypt, by default; bcrypt for files that Apache reads too",
     )
     hashing.set_defaults(run=_print_hash)
+    checking = auth.add_parser(
+        "check",
+        help="say what is wrong with a file of users",
+        description="Looks at each line of a file of htpasswd. The exit status is 1 where there is something to mend.",
+    )
+    checking.add_argument("file", metavar="FILE", help="of users, as Htpasswd(path) takes it")
+    checking.add_argument(
+        "--plain", action="store_true", help="as Htpasswd(plain=True): passwords may stand as they are"
+    )
+    checking.add_argument("--case-map", action="store_true", help="as Htpasswd(case_map=True): Ann is ann")
+    checking.set_defaults(run=_check)
     key = auth.add_parser(
         "apikey",
         help="make an API key",
@@ -79,6 +92,29 @@ def _print_hash(asked: Namespace) -> int:
         complain(str(error), "auth hash")
         return 2
     return 0
+
+
+def _check(asked: Namespace) -> int:
+    from middleware.auth.users import check_file
+
+    try:
+        findings = check_file(asked.file, plain=asked.plain, case_map=asked.case_map)
+    except OSError as error:
+        complain(f"{asked.file}: {error.strerror}", "auth check")
+        return 1
+    wrong = [finding for finding in findings if finding.problems]
+    for finding in wrong:
+        say(f"line {finding.line}: {_name_of(finding)}{', '.join(finding.problems)}")
+    forms = sorted({finding.form for finding in findings if finding.form is not None})
+    say(
+        f"users: {len(findings) - len(wrong)} of {len(findings)} without fault; passwords: {', '.join(forms) or 'none'}"
+    )
+    return 1 if wrong else 0
+
+
+def _name_of(finding: Finding) -> str:
+    form = "" if finding.form is None else f" ({finding.form})"
+    return f"{finding.user!a}{form}: " if finding.user else ""
 
 
 def _make_key(asked: Namespace) -> int:
