@@ -73,8 +73,20 @@ class Basic:
         found = credentials(field)
         if found is None or isinstance(found, Refused):
             return found
-        user, password = found
-        user = verifier.name_of(user) or user
+        return self._try(environ, field, *found, known)
+
+    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
+        """The one challenge, the same for everybody."""
+        return self._challenges
+
+    def _try(
+        self, environ: WSGIEnvironment, field: str, given: str, password: str, known: Identity | None
+    ) -> Identity | Refused:
+        """One attempt with this name and password; `known` is whose they are, where that is remembered."""
+        from middleware.auth.attempts import attempt
+
+        verifier = self._verifier
+        user = verifier.name_of(given) or given
 
         def check() -> Identity | None:
             if known is not None:
@@ -93,17 +105,11 @@ class Basic:
             verifier.remember(field, account, identity)
             return identity
 
-        from middleware.auth.attempts import attempt
-
         # Only what was derived is told, and forgives the failures before it. What comes before a change of the password
         # and what comes after it are not the same.
         same = f"{field} {verifier.stored(user, environ)}"
         identity = attempt(environ, self.name, user, check, quietly=known is not None, same=same)
         return Refused(Refused.WRONG, user=user) if identity is None else identity
-
-    def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> tuple[str, ...]:  # noqa: ARG002
-        """The one challenge, the same for everybody."""
-        return self._challenges
 
 
 def _is_loud(environ: WSGIEnvironment) -> bool:
