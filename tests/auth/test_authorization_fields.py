@@ -145,6 +145,12 @@ def test_no_field_is_an_error(three, scheme, rest):
     assert ask(three, HTTP_AUTHORIZATION=scheme + rest).code in (400, 401)
 
 
+@pytest.mark.parametrize("scheme", ["Basic ", "Bearer ", "Digest ", "Digest a=", "Basic a,", "x "])
+@pytest.mark.parametrize("piece", ["A", ",", '"', "=", "\\", 'a="', 'a="b",', " ", "\t", "é", "."])
+def test_a_megabyte_of_anything_is_refused(three, scheme, piece):
+    assert ask(three, HTTP_AUTHORIZATION=scheme + piece * ((1 << 20) // len(piece))).code in (400, 401)
+
+
 @pytest.mark.parametrize("user", ["ann\r\nx", "a\0nn", "\u202eann", "ann\u2028x"])
 def test_a_name_that_would_break_a_line_of_the_log_is_one_line_of_it(alone, caplog, user):
     assert ask(alone, HTTP_AUTHORIZATION="Basic " + encoded(f"{user}:apple".encode())).code == 401

@@ -363,4 +363,4 @@ def test_half_a_surrogate_pair_is_no_user_and_no_label():
 def test_a_clock_may_count_in_whole_seconds(store):
     visitor = Site(store=store, clock=lambda: 1_700_000_000).visitor()
     visitor(login())
-    assert visitor(lambda session: session.user) == "ann"
+    assert visitor(lambda session: session.user).text == repr("ann")
