@@ -209,7 +209,7 @@ def test_keys_in_pem_that_are_too_weak_or_for_nothing_here_are_refused():
     for weak in (generate_private_key(65537, 1024), X25519PrivateKey.generate()):
         text = weak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         with pytest.raises(InvalidKeys):
-            jwk_from_pem(text)
+            one_key(jwk_from_pem(text), ALL)
 
 
 def test_a_signature_of_any_bytes_is_wrong_and_no_error():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from middleware.auth.jwt.algorithms import KEYS_OF, SECRET_BYTES, check_algorithms
 from middleware.auth.jwt.errors import InvalidKeys, InvalidToken
-from middleware.auth.jwt.reading import from_base64url
+from middleware.auth.jwt.reading import from_base64url, to_base64url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ MOST_KEYS = 128  # of a set
 LEAST_BITS, MOST_BITS = 2048, 16384  # of an RSA modulus
 LONGEST_EXPONENT = 64  # bits
 _COORDINATE_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",), "oct": ("k",)}
 
 
@@ -106,8 +107,7 @@ def jwk_from_pem(text: bytes) -> dict[str, Any]:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from joserfc.jwk import JWKRegistry
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
     if b"PRIVATE KEY-----" in text:
         raise InvalidKeys("a private key: who checks tokens has the public one only")
@@ -115,15 +115,20 @@ def jwk_from_pem(text: bytes) -> dict[str, Any]:
         loaded = load_pem_public_key(text)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidKeys("no public key in PEM") from None
-    if isinstance(loaded, RSAPublicKey) and loaded.key_size >= LEAST_BITS:
-        kind = "RSA"
-    elif isinstance(loaded, EllipticCurvePublicKey) and loaded.curve.name in ("secp256r1", "secp384r1", "secp521r1"):
-        kind = "EC"
-    elif isinstance(loaded, Ed25519PublicKey):
-        kind = "OKP"
-    else:
-        raise InvalidKeys("no public key that tokens are signed with")
-    return dict(JWKRegistry.import_key(text, kind).as_dict(private=False))
+    if isinstance(loaded, RSAPublicKey):
+        rsa = loaded.public_numbers()
+        return {"kty": "RSA", "n": _number(rsa.n), "e": _number(rsa.e)}
+    if isinstance(loaded, EllipticCurvePublicKey) and loaded.curve.name in _CURVES:
+        curve, point = _CURVES[loaded.curve.name], loaded.public_numbers()
+        size = _COORDINATE_BYTES[curve]
+        return {"kty": "EC", "crv": curve, "x": _number(point.x, size), "y": _number(point.y, size)}
+    if isinstance(loaded, Ed25519PublicKey):
+        return {"kty": "OKP", "crv": "Ed25519", "x": to_base64url(loaded.public_bytes(Encoding.Raw, PublicFormat.Raw))}
+    raise InvalidKeys("no public key that tokens are signed with")
+
+
+def _number(value: int, size: int | None = None) -> str:
+    return to_base64url(value.to_bytes(size or (value.bit_length() + 7) // 8, "big"))
 
 
 def _why_not(jwk: dict[str, Any]) -> str | None:
@@ -148,6 +153,8 @@ def _why_not(jwk: dict[str, Any]) -> str | None:
     if kind == "RSA":
         return _why_no_rsa(*values)
     if kind == "oct":
+        if values[0].lstrip().startswith((b"-----BEGIN", b"ssh-", b"ecdsa-")):
+            return "a public key in the place of a secret"
         return None if len(values[0]) >= SECRET_BYTES["HS256"] else "a secret that is too short"
     size = _COORDINATE_BYTES.get(jwk["crv"]) if type(jwk.get("crv")) is str else None
     return None if all(len(value) == size for value in values) else "a curve or a point that nobody knows"

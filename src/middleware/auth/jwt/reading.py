@@ -69,6 +69,11 @@ def from_base64url(text: bytes) -> bytes:
     return decoded
 
 
+def to_base64url(data: bytes) -> str:
+    """The one way to write this."""
+    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode()
+
+
 def check_header(header: dict[str, Any], algorithms: Container[str], types: Container[str | None]) -> None:
     """Refuse a header that asks for anything but these algorithms and these kinds of token. Raises InvalidToken.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Mapping
 
 from middleware.auth.jwt.algorithms import DEFAULT, KEYS_OF, check_algorithms
 from middleware.auth.jwt.errors import InvalidKeys
 from middleware.auth.jwt.key_sets import RemoteKeys, StaticKeys
 from middleware.auth.jwt.keys import jwk_from_pem, key_set, one_key
+from middleware.auth.jwt.reading import to_base64url
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -85,5 +85,4 @@ def _bytes(text: str | bytes) -> bytes:
 
 
 def _secret(secret: bytes) -> dict[str, Any]:
-    value = b2a_base64(secret, newline=False).translate(bytes.maketrans(b"+/", b"-_")).rstrip(b"=").decode()
-    return {"kty": "oct", "k": value}
+    return {"kty": "oct", "k": to_base64url(secret)}
