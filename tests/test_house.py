@@ -156,6 +156,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/behind-a-server.md",
         "docs/session-login.md",
         "docs/digest.md",
+        "docs/passwords.md",
         "docs/caching.md",
         "docs/logging.md",
         "docs/pastedeploy.md",

@@ -58,6 +58,7 @@ from middleware import (
     Throttle,
     Timeouts,
     TrustedHeader,
+    UsersFrom,
     allow,
     check_csrf,
     csrf_input,
@@ -176,11 +177,16 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 
 def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
-    users = Htpasswd(here / "users", groups=here / "groups")
+    users = Htpasswd(here / "users", groups=here / "groups", plain=True, upgrade="bcrypt", case_map=True)
     hashes = {"ann": hash_password("correct horse battery")}
 
     def users_of_ours(user: str) -> Account | None:
         return Account(hashes[user], roles=["staff"]) if user in hashes else None
+
+    def set_hash(user: str, new: str, old: str) -> bool:
+        return hashes.get(user) == old
+
+    described = UsersFrom(users_of_ours, forms=["argon2id", "bcrypt"], set_hash=set_hash)
 
     def ha1_of_ours(user: str, realm: str, algorithm: str) -> str | None:
         return None
@@ -194,7 +200,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app: WSGIApplication = site
     app = AuthMiddleware(
         app,
-        [SessionLogin(users), Basic(users_of_ours, realm="App"), Basic(hashes)],
+        [SessionLogin(users), Basic(users_of_ours, realm="App"), Basic(hashes), Basic(described)],
         rules=[
             allow("/static", "=/healthz"),
             deny("/old"),
