@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+APACHE := /usr/lib/apache2/modules
 
 # pytest keeps what it made of the tests' assertions, which takes as long as to collect them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -59,9 +60,10 @@ $(VENV)/.bench: $(READY)
 # The programs that tests ask for the real thing: Debian's packages, where we may install them.
 programs:
 	@missing=; PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; \
-	for pair in apache2:libapache2-mod-wsgi-py3 chromium:chromium curl:curl htpasswd:apache2-utils nginx:nginx-light node:nodejs redis-server:redis-server memcached:memcached openssl:openssl \
-		initdb:postgresql mariadbd:mariadb-server; do \
-		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
+	for pair in apache2:apache2-bin $(APACHE)/mod_auth_tkt.so:libapache2-mod-auth-tkt $(APACHE)/mod_wsgi.so:libapache2-mod-wsgi-py3 \
+		chromium:chromium curl:curl htpasswd:apache2-utils initdb:postgresql mariadbd:mariadb-server memcached:memcached \
+		nginx:nginx-light node:nodejs openssl:openssl redis-server:redis-server; do \
+		command -v $${pair%%:*} >/dev/null || [ -e $${pair%%:*} ] || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
