@@ -128,12 +128,12 @@ def notes(kept: list[str], messages: list[tuple[str, str]], token: str) -> str:
 def signed_in(sessions: list[SessionInfo], current: str | None, messages: list[tuple[str, str]], token: str) -> str:
     """The user's sessions, the one that was used last first, each with a button that ends it."""
     listed = "".join(_session(one, is_current=one.id == current) for one in sessions)
-    others = '<div><button name="others" value="yes">Sign out everywhere else</button></div>' if sessions[1:] else ""
+    others = '<button name="others" value="yes">Sign out everywhere else</button>' if sessions[1:] else ""
     return f"""{_flashes(messages)}<p class="lead">Every browser in which you are signed in.</p>
 <form method="post" action="/signed-in">
 {token}
 <ul class="sessions">{listed}</ul>
-{others}
+<div class="row">{others}<button name="everywhere" value="yes" class="quiet">Sign out everywhere, here too</button></div>
 </form>"""
 
 
@@ -232,5 +232,6 @@ def login(error: str, next_url: str, token: str) -> str:
 <input type="hidden" name="token" value="{escape(token)}">
 <label>Name <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<label class="check"><input type="checkbox" name="remember" value="yes"> Keep me signed in for 30 days</label>
 <div><button>Sign in</button></div>
 </form>"""

@@ -86,6 +86,9 @@ def signed_in(request: Request) -> Response:
     if request.method == "POST":
         if not check_csrf(request.environ, request.POST.get("csrf_token")):
             return page(request, "Not from here", pages.stale_form("/signed-in"), status=403)
+        if "everywhere" in request.POST:
+            get_auth(request.environ).logout(everywhere=True)
+            return see_other("/")
         if "others" in request.POST:
             session.users.end_all(user, but=session.id)
             session.flash("You are signed in here only.")

@@ -15,6 +15,7 @@ from middleware import (
     Htpasswd,
     LoggingMiddleware,
     MemoryStore,
+    RememberMe,
     SessionLogin,
     SessionMiddleware,
     allow,
@@ -31,7 +32,8 @@ HERE = Path(__file__).parent
 
 RULES = [
     allow("/clock", "/stream", "/static"),  # for everybody; nobody is identified
-    require("/notes", "/signed-in", schemes=["session"]),
+    require("/signed-in", schemes=["session"], fresh=3600),  # who signed in within the hour, not who is remembered
+    require("/notes", schemes=["session"]),
     require("/admin", schemes=["session"], role="admin"),
     require("/api", schemes=["basic"]),
     optional("/"),  # all the rest: identified where possible
@@ -39,14 +41,15 @@ RULES = [
 
 
 def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
-    """The site in its five layers. `secret` signs the cookies of CookieMiddleware, `sessions` keeps the sessions."""
+    """The site in its five layers. `secret` signs the cookies of CookieMiddleware, `sessions` keeps who is signed in."""
     users = Htpasswd(HERE / "users.htpasswd", groups=HERE / "groups")
 
     app: WSGIApplication = site
     app = AuthMiddleware(
         app,
-        [SessionLogin(users, page=login_page), Basic(users, realm="Reference app")],
+        [SessionLogin(users, page=login_page, remember=RememberMe(days=30)), Basic(users, realm="Reference app")],
         rules=RULES,
+        store=sessions,
         page=refused_page,
     )
     app = SessionMiddleware(app, store=sessions)
