@@ -133,7 +133,7 @@ def signed_in(sessions: list[SessionInfo], current: str | None, messages: list[t
 <form method="post" action="/signed-in">
 {token}
 <ul class="sessions">{listed}</ul>
-<div class="row">{others}<button name="everywhere" value="yes" class="quiet">Sign out everywhere, here too</button></div>
+<div class="row">{others}<button name="everywhere" value="yes" class="quiet">Sign out everywhere</button></div>
 </form>"""
 
 

@@ -41,7 +41,7 @@ RULES = [
 
 
 def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
-    """The site in its five layers. `secret` signs the cookies of CookieMiddleware, `sessions` keeps who is signed in."""
+    """The site in its five layers. `secret` signs cookies of CookieMiddleware, `sessions` keeps who is signed in."""
     users = Htpasswd(HERE / "users.htpasswd", groups=HERE / "groups")
 
     app: WSGIApplication = site
