@@ -7,11 +7,11 @@ of a browser that has signed in before. What it takes to count is imported with 
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from math import ceil, isfinite
 from threading import Lock
 
 from middleware.auth.delays import Delays
+from middleware.auth.made_once import made_once
 from middleware.auth.networks import Networks, network_of
 from middleware.errors import ConfigurationError, StoreError
 from middleware.operators import say_once
@@ -188,13 +188,11 @@ class Throttle:
             _say_who_counts(store)
         return store
 
-    @cached_property
+    @made_once
     def _own(self) -> MemoryStore:
         from middleware.stores.memory import MemoryStore
 
-        # One for all threads: of two that come here at once, cached_property alone would give each its own.
-        own: MemoryStore = vars(self).setdefault("_own", MemoryStore(max_bytes=OWN_BYTES))
-        return own
+        return MemoryStore(max_bytes=OWN_BYTES)
 
     def _hear(self, environ: WSGIEnvironment) -> None:
         """Note that something failed in this network."""

@@ -7,9 +7,9 @@ copied is good until it is too old. Who can choose takes SessionLogin.
 from __future__ import annotations
 
 import time
-from functools import cached_property
 
 from middleware.auth.identity import Identity
+from middleware.auth.made_once import made_once
 from middleware.auth.next_url import next_of, safe_next
 from middleware.auth.telling import tell
 from middleware.auth.tickets.codec import ANYWHERE, DIGESTS, Ticket, read_ticket, write_ticket
@@ -100,14 +100,12 @@ class AuthTkt:
         self._clock = clock
         self._challenges = ("Ticket" if login_page is None else f"Ticket login={quoted(login_page)}",)
 
-    @cached_property
+    @made_once
     def _verifier(self) -> Verifier:
         from middleware.auth.verification import Verifier
 
         assert self._users is not None
-        # One for all threads: of two that come here at once, cached_property alone would give each its own.
-        verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
-        return verifier
+        return Verifier(self._users, self._clock)
 
     def receive(self, environ: WSGIEnvironment, /) -> None:
         """Remove what a server may have set, and put there what old applications call."""

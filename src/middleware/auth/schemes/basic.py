@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from binascii import a2b_base64, b2a_base64
-from functools import cached_property
 
 from middleware.auth.identity import Identity
+from middleware.auth.made_once import made_once
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError
@@ -51,13 +51,11 @@ class Basic:
         self._clock = clock
         self._challenges = (f'Basic realm={quoted(realm)}, charset="UTF-8"',)
 
-    @cached_property
+    @made_once
     def _verifier(self) -> Verifier:
         from middleware.auth.verification import Verifier
 
-        # One for all threads: of two that come here at once, cached_property alone would give each its own.
-        verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
-        return verifier
+        return Verifier(self._users, self._clock)
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
         """Whose credentials the Authorization field holds. Raises Unavailable and Throttled."""

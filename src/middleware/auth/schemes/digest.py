@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 
 from middleware.auth.digest.credentials import ALGORITHMS, HEX_DIGITS, credentials
 from middleware.auth.digest.sources import ha1_in, source_of
 from middleware.auth.digest.target import is_target
 from middleware.auth.identity import Identity
+from middleware.auth.made_once import made_once
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell
 from middleware.auth.users.account import account_of
@@ -99,20 +99,17 @@ class Digest:
             for variant in (("-sess", "") if sess else ("",))  # the plain one last, for whoever takes the last
         ]
 
-    @cached_property
+    @made_once
     def _nonces(self) -> Nonces:
         from middleware.auth.digest.nonces import Nonces
 
-        # One for all threads: of two that come here at once, cached_property alone would give each its own.
-        nonces: Nonces = vars(self).setdefault("_nonces", Nonces(self._secrets, self._realm, self._clock))
-        return nonces
+        return Nonces(self._secrets, self._realm, self._clock)
 
-    @cached_property
+    @made_once
     def _own_windows(self) -> OwnWindows:
         from middleware.auth.digest.windows import OwnWindows
 
-        windows: OwnWindows = vars(self).setdefault("_own_windows", OwnWindows(self._max_nonces))
-        return windows
+        return OwnWindows(self._max_nonces)
 
     def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> Sequence[str]:  # noqa: ARG002
         """An offer for each algorithm, with one new nonce for all; `stale=true` where only the nonce was wrong."""

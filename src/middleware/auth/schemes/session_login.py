@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cached_property
 
 from middleware.auth.identity import Identity
+from middleware.auth.made_once import made_once
 from middleware.auth.schemes import kept_login
 from middleware.auth.schemes.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
 from middleware.auth.schemes.login_paths import LoginPaths
@@ -93,13 +93,11 @@ class SessionLogin:
         pages = LoginPages(self, page, can_remember=remember is not None)
         self.pages: Mapping[str, WSGIApplication] = pages.by_path if form else {logout_path: pages.logout}
 
-    @cached_property
+    @made_once
     def _verifier(self) -> Verifier:
         from middleware.auth.verification import Verifier
 
-        # One for all threads: of two that come here at once, cached_property alone would give each its own.
-        verifier: Verifier = vars(self).setdefault("_verifier", Verifier(self._users, self._clock))
-        return verifier
+        return Verifier(self._users, self._clock)
 
     def check_layer(self, layer: AuthMiddleware, /) -> None:
         """What this scheme needs of its layer, and of those inside. Raises ConfigurationError."""
