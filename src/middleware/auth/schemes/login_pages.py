@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WRONG = "The name or the password is not right."
 _TOO_MANY = "You are signed in at as many places as this site allows. Sign out at one of them first."
-_AGAIN = "Please sign in again: this page asks for a login of just now."
+_AGAIN = "Please sign in again: this page asks for the password once more."
 _OTHER = "You are signed in as somebody else. Sign in with that name, or sign out first."
 _YES = ("on", "1", "true", "yes")
 
