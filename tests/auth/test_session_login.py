@@ -236,7 +236,7 @@ def token_of(page):
     return re.search(r'name="token" value="(\w+)"', page.text)[1]
 
 
-def test_a_browser_that_says_nothing_needs_the_token_of_its_session(browser):
+def test_a_browser_that_says_nothing_needs_the_token_of_its_form(browser):
     token = token_of(browser.get("/login"))
     assert sign_in(browser, headers={}, token="x").code == 403
     assert sign_in(browser, headers={}, token=token).code == 303
@@ -245,7 +245,40 @@ def test_a_browser_that_says_nothing_needs_the_token_of_its_session(browser):
     assert browser.get("/notes").code == 401
 
 
-def test_the_token_of_another_session_opens_nothing():
+def test_who_only_looks_at_a_form_leaves_nothing_in_the_store():
+    store = MemoryStore(max_bytes=1 << 16, when_full="refuse")
+    app = SessionMiddleware(AuthMiddleware(who, SessionLogin(USERS), rules=[optional("/")]), store=store)
+    for path in ("/login", "/logout"):
+        for _ in range(300):
+            answer = ask(app, path)
+            assert answer.code == 200
+            assert all(line.startswith("login-form=") for line in answer.all("Set-Cookie"))
+    browser = Browser(app)
+    assert sign_in(browser, headers={}, token=token_of(browser.get("/login"))).code == 303
+
+
+def test_a_strangers_token_is_in_a_cookie_that_only_this_host_can_set():
+    line = ask(site(), "/login", **{"wsgi.url_scheme": "https"}).all("Set-Cookie")[0]
+    assert line.startswith("__Host-login-form=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= {part.strip() for part in line.split(";")}
+
+
+@pytest.mark.parametrize("cookie", ["login-form=", "login-form=x", "login-form={0}; login-form={1}", "other={0}"])
+def test_a_token_without_its_cookie_opens_nothing(cookie):
+    one, other = "0" * 32, "1" * 32
+    form = {"username": "ann", "password": "apple", "token": one}
+    answer = Browser(site()).post("/login", form, {"Cookie": cookie.format(one, other)})
+    assert answer.code == 403
+
+
+def test_forms_in_several_tabs_have_one_token(browser):
+    token = token_of(browser.get("/login"))
+    assert token_of(browser.get("/login")) == token
+    assert sign_in(browser, password="wrong", headers={}, token=token).code == 401
+    assert sign_in(browser, headers={}, token=token).code == 303
+
+
+def test_the_token_of_another_browser_opens_nothing():
     app = site()
     token = token_of(Browser(app).get("/login"))
     assert sign_in(Browser(app), headers={}, token=token).code == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from middleware.auth.next_url import origin_of, same_origin
+from middleware.auth.schemes import form_tokens
 from middleware.auth.schemes.kept_login import ACTING, AGAIN, LOGIN, read, session_of
 from middleware.auth.telling import tell
 from middleware.errors import TooManySessions
@@ -87,7 +88,10 @@ class LoginPages:
         from middleware.auth.pages import logout_page
 
         wanted, _ = self._paths.asked(environ)
-        return logout_page(self._paths.logout_in(environ), wanted, self._scheme.form_token(environ))
+        form_tokens.will_send(environ)
+        page = logout_page(self._paths.logout_in(environ), wanted, self._scheme.form_token(environ))
+        form_tokens.send(environ, page)
+        return page
 
     def _sign_out(self, environ: WSGIEnvironment) -> Response:
         from middleware.auth.pages import redirect
@@ -118,7 +122,9 @@ class LoginPages:
         if ours is False:
             return Form(refused=("403 Forbidden", "cross-site"))
         form = forms.read(environ)
-        if ours is None and form.refused is None and not session_of(environ).check_csrf_token(form.only("token")):
+        if ours is None and form.refused is None:
+            if form_tokens.is_right(environ, session_of(environ), form.only("token")):
+                return form
             return Form(refused=("403 Forbidden", "cross-site"))
         return form
 
@@ -126,6 +132,7 @@ class LoginPages:
         from middleware.auth import pages
 
         owner = self._owner(environ)
+        form_tokens.will_send(environ)
         if self._page is not None:
             page = pages.own_login_page(status, self._page(environ, error or (_AGAIN if owner else ""), wanted))
         else:
@@ -138,6 +145,7 @@ class LoginPages:
                 again=None if owner is None else (owner, _AGAIN, self._paths.logout_in(environ)),
                 can_remember=self._can_remember and owner is None,
             )
+        form_tokens.send(environ, page)
         if status[:3] == "401":
             page.headers += [("WWW-Authenticate", challenge) for challenge in self._scheme.challenges(environ, None)]
         return page

@@ -140,8 +140,10 @@ class SessionLogin:
         return self.paths.login_url(environ, again=session_of(environ).get(LOGIN) is not None)
 
     def form_token(self, environ: WSGIEnvironment, /) -> str:
-        """The token that a form of this session holds. Empty where the browser itself says where forms come from."""
-        return "" if environ.get("HTTP_SEC_FETCH_SITE") else session_of(environ).csrf_token
+        """The token that a form holds. Empty where the browser itself says where forms come from."""
+        from middleware.auth.schemes.form_tokens import token_for
+
+        return token_for(environ, session_of(environ))
 
     def remember(
         self,
