@@ -165,7 +165,7 @@ def test_a_disabled_user_stays_out_with_the_right_password():
     assert [ask(app, headers=basic()).code for _ in range(2)] == [401, 401]
 
 
-def test_equal_logins_from_everywhere_at_once_derive_once(monkeypatch):
+def test_equal_logins_from_everywhere_at_once_derive_once_and_a_wrong_one_among_them_is_refused(monkeypatch):
     began, go = threading.Event(), threading.Event()
     calls = []
     verify = verification.verify
@@ -181,21 +181,24 @@ def test_equal_logins_from_everywhere_at_once_derive_once(monkeypatch):
     app = AuthMiddleware(who, scheme)
     codes = []
 
-    def sign_in(network):
-        codes.append(ask(app, headers=basic(), REMOTE_ADDR=f"10.0.{network}.1").code)
+    def sign_in(network, password="apple"):
+        code = ask(app, headers=basic("ann", password), REMOTE_ADDR=f"10.0.{network}.1").code
+        codes.append((password, code))
 
     threads = [threading.Thread(target=sign_in, args=[network]) for network in range(8)]
-    for thread in threads:
+    threads.append(threading.Thread(target=sign_in, args=[8, "pear"]))
+    for thread in threads[:8]:
         thread.start()
     assert began.wait(60)
     flight = next(iter(scheme._verifier._flights.values()))
     while len(flight.landed._cond._waiters) < 7:  # the other seven wait for the first
         threading.Event().wait(0.001)
+    threads[8].start()
     go.set()
     for thread in threads:
         thread.join(60)
-    assert codes == [200] * 8
-    assert calls == ["apple"]
+    assert sorted(codes) == [("apple", 200)] * 8 + [("pear", 401)]
+    assert sorted(calls) == ["apple", "pear"]
 
 
 class Slow:
@@ -423,3 +426,29 @@ def test_many_logins_at_once_are_never_more_derivations_at_once_than_there_are_p
     assert codes == [200] * 200
     assert len(most) == 200
     assert max(most) <= places
+
+
+def test_a_source_that_fails_is_told_without_its_words():
+    def broken(user):
+        raise OSError("a marked secret")
+
+    events = []
+    app = AuthMiddleware(who, Basic(broken), on_event=events.append)
+    assert ask(app, headers=basic()).code == 503
+    assert [(event.name, event.details["reason"]) for event in events] == [("source.unavailable", "OSError")]
+    assert "a marked secret" not in repr(events)
+
+
+def test_a_source_that_fails_when_its_forms_are_asked_for_is_no_way_around_the_work(derivations, tmp_path, monkeypatch):
+    path = tmp_path / "users"
+    path.write_text(f"ann:{stored('apple', 3)}\n")
+    users = Htpasswd(path)
+    app = AuthMiddleware(who, Basic(users))
+
+    def gone():
+        raise FileNotFoundError(str(path))
+
+    monkeypatch.setattr(users, "costs", gone)
+    monkeypatch.setattr(verification, "new_cost", lambda: ("scrypt", 4, 8, 1))
+    assert ask(app, headers=basic("eve", "x")).code == 401
+    assert len(derivations) == 1

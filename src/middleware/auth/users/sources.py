@@ -111,7 +111,7 @@ def check_users(users: Users) -> None:
     for stored in known_hashes(users):
         need_extra(stored)
         if isinstance(users, dict):
-            tell_weak("users=", cost_of(stored))
+            tell_weak("a source of users", cost_of(stored))
     for user, found in users.items() if isinstance(users, dict) else ():
         normal = normal_name(user) if isinstance(user, str) else None
         if normal != user:
