@@ -280,10 +280,24 @@ def test_who_waits_for_a_derivation_that_fails_is_sent_away(monkeypatch):
     assert ask(app, headers=basic()).code == 200, "the place is free again"
 
 
-@pytest.mark.parametrize("scheme", [Basic(USERS), SessionLogin(USERS)])
-def test_threads_that_come_first_share_what_is_remembered(scheme):
-    make = type(scheme)._verifier.func
-    assert make(scheme) is make(scheme)
+@pytest.mark.parametrize("make", [Basic, SessionLogin])
+def test_threads_that_come_first_share_what_is_remembered(monkeypatch, make):
+    both = threading.Barrier(2)
+
+    class Slow(verification.Verifier):
+        def __init__(self, *given):
+            both.wait(60)
+            super().__init__(*given)
+
+    monkeypatch.setattr(verification, "Verifier", Slow)
+    scheme, seen = make(USERS), []
+    threads = [threading.Thread(target=lambda: seen.append(scheme._verifier)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(seen) == 2
+    assert seen[0] is seen[1] is scheme._verifier
 
 
 def test_derivations_at_once_are_counted_and_the_queue_has_an_end(monkeypatch):
