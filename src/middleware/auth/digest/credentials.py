@@ -6,8 +6,8 @@ visible ASCII without quotes, commas and backslashes, since clients leave the qu
 
 from __future__ import annotations
 
+from middleware.auth.schemes.authorization import is_one_of_several
 from middleware.auth.schemes.base import Refused
-from middleware.headers import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,18 +80,12 @@ def credentials(field: str) -> Credentials | Refused | None:
     """What an Authorization field holds; Refused for bad credentials, None where they are of another scheme."""
     text = field.strip(" ")
     if text[:6].lower() != "digest" or text[6:7] in _TOKEN:
-        return Refused("several credentials", 400) if _is_hidden_in(text) else None
+        is_hidden = len(text) <= LONGEST and "digest" in text.lower() and is_one_of_several("digest", text)
+        return Refused("several credentials", 400) if is_hidden else None
     if len(field) > LONGEST:
         return Refused("too long")
     given = parameters(text[6:]) if text[6:7] == " " else None
     return Refused("malformed", 400) if given is None else _credentials_of(given)
-
-
-def _is_hidden_in(text: str) -> bool:
-    """Whether this is a list of credentials, as of a field that was sent twice, and some of them are of Digest."""
-    if len(text) > LONGEST or "," not in text or "digest" not in text.lower():
-        return False
-    return any(member.replace("\t", " ").partition(" ")[0].lower() == "digest" for member in members(text))
 
 
 def parameters(text: str) -> dict[str, str] | None:

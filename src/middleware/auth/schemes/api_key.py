@@ -10,9 +10,9 @@ import time
 
 from middleware.auth.api_keys import ApiKeyRecord, id_of, is_right
 from middleware.auth.identity import Identity
+from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.errors import ConfigurationError
-from middleware.headers import members, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,11 +77,9 @@ class ApiKey:
             raise ConfigurationError(
                 f"header= is a field of its own, not {header}; Authorization: ApiKey ... is read besides"
             )
-        if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
-            raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
         self.reads: tuple[str, ...] = ("Authorization",) if header is None else (header, "Authorization")
         self._field = None if header is None else f"HTTP_{header.upper().replace('-', '_')}"
-        self._challenges = (f"ApiKey realm={quoted(realm)}",)
+        self._challenges = (f"ApiKey {realm_parameter(realm)}",)
         self._clock = clock
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:
@@ -136,8 +134,7 @@ def key_in(field: str) -> str | Refused | None:
     if len(text) > LONGEST:
         return Refused("too long") if text[:6].lower() == "apikey" else None
     if "," in text:  # a field that was sent twice arrives as a list
-        schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
-        return Refused("several credentials", 400) if "apikey" in schemes else None
+        return Refused("several credentials", 400) if is_one_of_several("apikey", text) else None
     scheme, space, key = text.partition(" ")
     if scheme.partition("\t")[0].lower() != "apikey":
         return None

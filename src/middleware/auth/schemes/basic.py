@@ -7,10 +7,9 @@ from binascii import a2b_base64, b2a_base64
 
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
+from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import check_users
-from middleware.errors import ConfigurationError
-from middleware.headers import members, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +44,9 @@ class Basic:
 
     def __init__(self, users: Users, *, realm: str = "Login", clock: Callable[[], float] = time.time) -> None:
         check_users(users)
-        if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
-            raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
         self._users = users
         self._clock = clock
-        self._challenges = (f'Basic realm={quoted(realm)}, charset="UTF-8"',)
+        self._challenges = (f'Basic {realm_parameter(realm)}, charset="UTF-8"',)
 
     @made_once
     def _verifier(self) -> Verifier:
@@ -120,8 +117,7 @@ def credentials(field: str) -> tuple[str, str] | Refused | None:
     """The name and the password in an Authorization field; Refused for bad ones, None where it is no Basic one."""
     text = field.strip(" ")
     if "," in text:  # a field that was sent twice arrives as a list; the parameters of other schemes are one too
-        schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
-        return Refused("several credentials", 400) if "basic" in schemes else None
+        return Refused("several credentials", 400) if is_one_of_several("basic", text) else None
     end = min((place for place in map(text.find, " \t") if place >= 0), default=len(text))
     if text[:end].lower() != "basic":
         return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from middleware.auth.jwt.errors import InvalidToken
+from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError
-from middleware.headers import members, quoted
+from middleware.headers import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,12 +78,10 @@ class Bearer:
 
         if not isinstance(user, str) or not user:
             raise ConfigurationError(f"user= is the name of a claim, not {user!r}")
-        if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
-            raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
         remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember is None else remember
         if not _is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
             raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
-        self._challenge = f"Bearer realm={quoted(realm)}"
+        self._challenge = f"Bearer {realm_parameter(realm)}"
         path = _path(roles)
         if verify is None:
             verifier = _verifier(
@@ -153,8 +152,7 @@ def token_in(field: str) -> str | Refused | None:
     text = field.strip(" ")
     scheme, _, rest = text.replace("\t", " ").partition(" ")
     if "," in text:  # a field that was sent twice arrives as a list; the parameters of other schemes are one too
-        schemes = [member.replace("\t", " ").partition(" ")[0].lower() for member in members(text)]
-        return _malformed("several credentials") if "bearer" in schemes else None
+        return _malformed("several credentials") if is_one_of_several("bearer", text) else None
     if scheme.lower() != "bearer":
         return None
     token = rest.strip(" ")

@@ -9,11 +9,11 @@ from middleware.auth.digest.sources import ha1_in, source_of
 from middleware.auth.digest.target import is_target
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
+from middleware.auth.schemes.authorization import realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell
 from middleware.auth.users.account import account_of
 from middleware.errors import ConfigurationError
-from middleware.headers import quoted
 from middleware.signing import check_secrets
 
 TYPE_CHECKING = False
@@ -76,6 +76,7 @@ class Digest:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._algorithms = _in_order(algorithms)
+        parameter = realm_parameter(realm)
         _check_options(realm, nonce_lifetime, max_nonces, store)
         if secret is None:
             raise ConfigurationError("Digest signs its nonces, so secret= is needed: python -m middleware secret")
@@ -94,7 +95,7 @@ class Digest:
         self._by_digest: tuple[Collection[str] | None, dict[str, str]] = (None, {})
         tail = f", charset=UTF-8{', userhash=true' if userhash else ''}"
         self._offers = [
-            (f'Digest realm={quoted(realm)}, qop="auth", algorithm={algorithm}{variant}, nonce="', f'"{tail}')
+            (f'Digest {parameter}, qop="auth", algorithm={algorithm}{variant}, nonce="', f'"{tail}')
             for algorithm in self._algorithms
             for variant in (("-sess", "") if sess else ("",))  # the plain one last, for whoever takes the last
         ]
@@ -248,8 +249,8 @@ def _in_order(algorithms: Sequence[Algorithm]) -> tuple[Algorithm, ...]:
 
 
 def _check_options(realm: object, nonce_lifetime: object, max_nonces: object, store: object) -> None:
-    if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable() or not realm:
-        raise ConfigurationError(f"realm= is ASCII text without control characters, not {realm!r}")
+    if not realm:
+        raise ConfigurationError(f"realm= is a text, for every HA1 is made for it, not {realm!r}")
     if (
         isinstance(nonce_lifetime, bool)
         or not isinstance(nonce_lifetime, int | float)
