@@ -11,7 +11,6 @@ import time
 
 from middleware.auth.api_keys import ApiKeyRecord
 from middleware.auth.users.watched import WatchedFile
-from middleware.errors import ConfigurationError
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -35,10 +34,7 @@ class ApiKeys:
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
         self._file = WatchedFile(path, self._parse, clock)
-        try:
-            self._file.read()
-        except OSError as error:
-            raise ConfigurationError(f"ApiKeys cannot read {error.filename!r}: {error.strerror}") from None
+        self._file.read_first("ApiKeys")
 
     def __repr__(self) -> str:
         return f"<ApiKeys {self._file.path!r}>"

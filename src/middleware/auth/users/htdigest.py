@@ -9,6 +9,7 @@ from middleware.auth.digest.credentials import ALGORITHMS, HEX_DIGITS, is_hex
 from middleware.auth.digest.sources import refuse_unusable
 from middleware.auth.names import normal_name
 from middleware.auth.users.account import Account
+from middleware.auth.users.groups import roles_in
 from middleware.auth.users.watched import WatchedFile
 from middleware.errors import ConfigurationError
 from middleware.operators import say_once
@@ -48,13 +49,10 @@ class Htdigest:
     ) -> None:
         self.path = os.fspath(path)
         self._users = WatchedFile(path, self._parse, clock)
-        self._groups = None if groups is None else WatchedFile(groups, _roles, clock)
-        try:
-            entries: _Entries = self._users.read()
-            if self._groups is not None:
-                self._groups.read()
-        except OSError as error:
-            raise ConfigurationError(f"Htdigest cannot read {error.filename!r}: {error.strerror}") from None
+        self._groups = None if groups is None else WatchedFile(groups, roles_in, clock)
+        entries: _Entries = self._users.read_first("Htdigest")
+        if self._groups is not None:
+            self._groups.read_first("Htdigest")
         for told in entries.same:
             raise ConfigurationError(f"{self.path}, {told}. Remove one")
 
@@ -128,13 +126,3 @@ class _Entries:
                 self.realms[realm].pop(user, None)
                 continue
             self.realms.setdefault(realm, {}).setdefault(user, {}).setdefault(algorithm, stored.lower())
-
-
-def _roles(lines: list[str]) -> dict[str, list[str]]:
-    roles: dict[str, list[str]] = {}
-    for line in lines:
-        group, colon, members = line.partition(":")
-        if colon and not group.lstrip().startswith("#"):
-            for user in members.split():
-                roles.setdefault(normal_name(user) or "", []).append(group.strip())
-    return roles

@@ -8,6 +8,7 @@ import time
 from middleware.auth.names import normal_name
 from middleware.auth.users.account import Account
 from middleware.auth.users.entries import entries_of, findings_of, same_names
+from middleware.auth.users.groups import roles_in
 from middleware.auth.users.warning import tell_invalid, tell_same, tell_weak
 from middleware.auth.users.watched import WatchedFile, lines_of
 from middleware.errors import ConfigurationError
@@ -59,12 +60,9 @@ class Htpasswd:
         self._plain = bool(plain)
         self._users = WatchedFile(path, self._parse_users, clock)
         self._groups = None if groups is None else WatchedFile(groups, self._parse_groups, clock)
-        try:
-            users: _Users = self._users.read()
-            if self._groups is not None:
-                self._groups.read()
-        except OSError as error:
-            raise ConfigurationError(f"Htpasswd cannot read {error.filename!r}: {error.strerror}") from None
+        users: _Users = self._users.read_first("Htpasswd")
+        if self._groups is not None:
+            self._groups.read_first("Htpasswd")
         for first, second in users.same:
             raise ConfigurationError(
                 f"{self.path}: lines {first.line} and {second.line} name one user: {first.user!r} and {second.user!r} "
@@ -109,15 +107,7 @@ class Htpasswd:
         return users
 
     def _parse_groups(self, lines: list[str]) -> dict[str, list[str]]:
-        roles: dict[str, list[str]] = {}
-        for line in lines:
-            group, colon, members = line.partition(":")
-            if colon and not group.lstrip().startswith("#"):
-                for user in members.split():
-                    name = normal_name(user, case_map=self.case_map)
-                    if name is not None:
-                        roles.setdefault(name, []).append(group.strip())
-        return roles
+        return roles_in(lines, case_map=self.case_map)
 
 
 class _Users:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from middleware.errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,13 @@ class WatchedFile:
         # Its signature, None while a second change could look like none, what was parsed, and then also from what.
         self._known: tuple[Signature | None, Any, bytes | None] = (None, None, None)
         self._was_read = False
+
+    def read_first(self, reader: str) -> Any:
+        """What it holds where `reader` is made. Raises ConfigurationError where it cannot be read."""
+        try:
+            return self.read()
+        except OSError as error:
+            raise ConfigurationError(f"{reader} cannot read {error.filename!r}: {error.strerror}") from None
 
     def read(self) -> Any:
         """What it holds now. Raises OSError where it cannot be read."""
