@@ -197,6 +197,7 @@ PREFLIGHT = {"Origin": "https://other.example", "Access-Control-Request-Method":
         ({"preflight": True}, "OPTIONS", PREFLIGHT, PASSES),
         ({"preflight": True}, "GET", PREFLIGHT, 401),
         ({"preflight": True}, "options", PREFLIGHT, 401),
+        ({"preflight": True}, "OPTIONS", {**PREFLIGHT, "X-HTTP-Method-Override": "DELETE"}, 401),
     ],
 )
 @pytest.mark.parametrize("name", ["Flask", "Django", "Pyramid"])

@@ -201,6 +201,9 @@ PREFLIGHT = {"Origin": "https://example.net", "Access-Control-Request-Method": "
         (True, "OPTIONS", {"Origin": "https://example.net"}, 401),
         (True, "PUT", PREFLIGHT, 401),
         (True, "OPTIONS", {**PREFLIGHT, "X-Token": "bad"}, 401),
+        (True, "OPTIONS", {**PREFLIGHT, "X-HTTP-Method-Override": "DELETE"}, 401),
+        (True, "OPTIONS", {**PREFLIGHT, "X-HTTP-Method": "PUT"}, 401),
+        (True, "OPTIONS", {**PREFLIGHT, "X-Method-Override": "options"}, 401),
         (False, "OPTIONS", PREFLIGHT, 401),
     ],
 )

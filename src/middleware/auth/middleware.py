@@ -365,9 +365,10 @@ def _cookie_name(line: str) -> str:
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
-    """What browsers ask before a request to another origin (Fetch, section 3.3.2)."""
+    """What browsers ask before a request to another origin (Fetch, section 3.3.2). None names another method."""
     return (
         environ["REQUEST_METHOD"] == "OPTIONS"
+        and not any(map(environ.get, _OVERRIDES))
         and "HTTP_ORIGIN" in environ
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
     )
