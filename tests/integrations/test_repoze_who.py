@@ -19,7 +19,7 @@ from repoze.who.restrict import PredicateRestriction, authenticated_predicate
 from zope.interface.verify import verifyObject
 
 from middleware import SessionMiddleware
-from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, optional, require
+from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, get_identity, optional, require
 from middleware.auth.schemes.auth_tkt import AuthTkt
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.integrations.repoze_who import RepozeWho
@@ -215,6 +215,24 @@ def test_the_api_signs_nobody_in_with_wrong_credentials(app, credentials):
     browser.get("/")
     assert app.result == (None, [])
     assert browser.get("/").text == "None None None"
+
+
+def test_a_form_that_is_handed_on_whole_gives_nobody_tokens(app):
+    layer = AuthMiddleware(
+        RepozeWho(app, users=USERS),
+        AuthTkt(secret=SECRET, timeout=60, compat=["repoze.who"]),
+        rules=[optional("/")],
+    )
+    browser = Browser(layer)
+    form = {"login": "bob", "password": "pear", "tokens": "admin", "userdata": "x=y", "max_age": "soon"}
+    app.act = lambda environ: get_api(environ).login(form)
+    browser.get("/")
+    identity, _ = app.result
+    assert identity == {"login": "bob", "repoze.who.userid": "bob", "groups": []}
+    app.act = get_identity
+    assert browser.get("/").text == "bob bob auth_tkt"
+    assert app.result.roles == frozenset()
+    assert app.result.claims["userdata"] == ""
 
 
 def test_the_api_checks_no_password_where_it_does_not_know_them(app):

@@ -98,6 +98,8 @@ class WhoAPI:
     ) -> tuple[WhoIdentity | None, Headers]:
         """Check `login` and `password` of a form, and sign in who they are of; None where they are wrong.
 
+        Of `credentials` no more counts than these and a `max_age` that is a number: the rest may be what a client sent.
+
         Raises ConfigurationError without `users=`, Throttled and Unavailable as `Basic` does.
         """
         if self._verifier is None:
@@ -111,8 +113,9 @@ class WhoAPI:
         account = attempt(self.environ, "repoze.who", user, lambda: verifier.check(user, password, self.environ))
         if account is None:
             return None, []
-        made = WhoIdentity({**credentials, "repoze.who.userid": user, "groups": sorted(account.roles)})
-        made.pop("password", None)
+        made = WhoIdentity({"login": user, "repoze.who.userid": user, "groups": sorted(account.roles)})
+        if isinstance(credentials.get("max_age"), int):  # of the application: fields of a form are text
+            made["max_age"] = credentials["max_age"]
         self.name_registry[identifier_name or "auth_tkt"].remember(self.environ, made)
         return made, []
 
