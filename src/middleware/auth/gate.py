@@ -51,7 +51,10 @@ class Gate:
     def __init__(self, rule: Rule, schemes: Sequence[Scheme], leads_to: WSGIApplication | None = None) -> None:
         unknown = set(rule.schemes or ()) - {scheme.name for scheme in schemes}
         if unknown:
-            raise ConfigurationError(f"{rule!r} names a scheme that is not there: {', '.join(sorted(unknown))}")
+            there = ", ".join(scheme.name for scheme in schemes)
+            raise ConfigurationError(
+                f"{rule!r} names a scheme that is not there: {', '.join(sorted(unknown))}; there is {there}"
+            )
         self.rule = rule
         self.leads_to = leads_to
         self.is_choosy = rule.is_choosy

@@ -62,6 +62,8 @@ def environ_keys(names: Iterable[str]) -> tuple[str, ...]:
     """Where WSGI has these header fields. Raises ConfigurationError for what is no name of a field."""
     if isinstance(names, str):
         raise ConfigurationError(f"scrub= takes a list of header fields: [{names!r}]")
+    if not hasattr(names, "__iter__"):
+        raise ConfigurationError(f"scrub= takes a list of header fields, [] for none, not {names!r}")
     given = tuple(names)
     for name in given:
         if not isinstance(name, str) or not name or not _TOKEN.issuperset(name):

@@ -8,6 +8,7 @@ from middleware.auth.answers import Answers
 from middleware.auth.caches import keep_out_of_caches
 from middleware.auth.gate import Gate
 from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.paths import request_path
 from middleware.auth.rule_table import Rules
 from middleware.auth.rules import AMBIGUOUS, DENIED, Rule, allow, require
@@ -89,13 +90,16 @@ class AuthMiddleware:
         asked: list[Scheme] = list(schemes) if isinstance(schemes, (list, tuple)) else [schemes]  # type: ignore[list-item]
         check_schemes(asked)
         check_options(rules, store, throttle, on_event, page, remote_user_encoding)
+        check_clock(clock)
         self.schemes = tuple(asked)
         self.rules = Rules(
-            [require("/")] if rules is None else list(rules), extra_methods, case_insensitive=case_insensitive
+            [require("/")] if rules is None else list(rules),
+            extra_methods,
+            case_insensitive=a_switch("case_insensitive", case_insensitive),
         )
         self.store = store
         self.throttle = throttled = Throttle(clock=clock) if throttle == "default" else throttle
-        self.mounted = mounted
+        self.mounted = a_switch("mounted", mounted)
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
         self._login = next((scheme for scheme in asked if keeps_logins(scheme)), None)

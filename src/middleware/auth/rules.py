@@ -6,6 +6,7 @@ frameworks read as another method only make it stricter.)
 
 from __future__ import annotations
 
+from middleware.auth.option_checks import a_switch
 from middleware.auth.paths import readings
 from middleware.errors import ConfigurationError
 
@@ -123,8 +124,8 @@ def optional(
         paths,
         methods=methods,
         schemes=_names(schemes),
-        ignore_bad=_switch("ignore_bad", ignore_bad),
-        shared=_switch("shared", shared),
+        ignore_bad=a_switch("ignore_bad", ignore_bad),
+        shared=a_switch("shared", shared),
     )
 
 
@@ -165,8 +166,8 @@ def require(
         schemes=_names(schemes),
         fresh=fresh,
         check=check,
-        shared=_switch("shared", shared),
-        preflight=_switch("preflight", preflight),
+        shared=a_switch("shared", shared),
+        preflight=a_switch("preflight", preflight),
     )
 
 
@@ -185,8 +186,8 @@ def is_method(method: str) -> bool:
 
 def checked_methods(kind: str, methods: Iterable[str]) -> frozenset[str]:
     """Methods as rules have them, HEAD beside GET. Raises ConfigurationError for what is none."""
-    if isinstance(methods, str):
-        raise ConfigurationError(f"{kind}: methods are a list, [{methods!r}]")
+    if isinstance(methods, str) or not hasattr(methods, "__iter__"):
+        raise ConfigurationError(f"{kind}: methods are a list, {[methods]!r}")
     given = frozenset(methods)
     for method in given:
         if not isinstance(method, str) or not is_method(method) or method != method.upper():
@@ -212,7 +213,7 @@ def _pattern(kind: str, path: str) -> str:
 def _some(name: str, value: str | Iterable[str] | None) -> frozenset[str] | None:
     if value is None:
         return None
-    given = frozenset({value} if isinstance(value, str) else value)
+    given = frozenset({value} if isinstance(value, str) else value if hasattr(value, "__iter__") else ())
     if not given or not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"require(): {name}= takes a name or a list of names, not {value!r}")
     return given
@@ -230,18 +231,14 @@ def _scopes(value: str | Iterable[str] | None) -> frozenset[str] | None:
 def _names(schemes: Iterable[str] | None) -> tuple[str, ...] | None:
     if schemes is None:
         return None
-    if isinstance(schemes, str):
-        raise ConfigurationError(f"schemes= takes a list of names: [{schemes!r}]")
+    if isinstance(schemes, str) or not hasattr(schemes, "__iter__"):
+        raise ConfigurationError(f"schemes= takes a list of names: {[schemes]!r}")
     names = tuple(schemes)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f'schemes= takes the names of schemes, such as "basic", not {schemes!r}')
     if not names:
         raise ConfigurationError("schemes=[] would ask nobody: name a scheme, or leave schemes= out for all of them")
     return names
-
-
-def _switch(name: str, value: bool) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name}= is True or False, not {value!r}")
-    return value
 
 
 def _text(value: object) -> str:

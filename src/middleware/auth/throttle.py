@@ -13,6 +13,7 @@ from threading import Lock
 from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
 from middleware.auth.networks import Networks, network_of
+from middleware.auth.option_checks import check_clock
 from middleware.errors import ConfigurationError, StoreError
 from middleware.operators import say_once
 
@@ -85,8 +86,7 @@ class Throttle:
             raise ConfigurationError(f'store= takes a store, such as SQLiteStore("throttle.db"), not {store!r}')
         if on_store_error not in ("allow", "deny"):
             raise ConfigurationError(f'on_store_error= is "allow" or "deny", not {on_store_error!r}')
-        if not callable(clock):
-            raise ConfigurationError(f"clock= is a function that gives the time in seconds since 1970, not {clock!r}")
+        check_clock(clock)
         self._by_user = Delays(free_failures, first_delay, longest_delay, forget_after)
         self._by_network = Delays(network_failures, first_delay, longest_delay, forget_after)
         self._shared = Networks(shared)

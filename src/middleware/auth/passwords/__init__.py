@@ -51,6 +51,8 @@ def hash_password(password: str, *, form: str | None = None) -> str:
     form = form or new_form()
     if form not in ("argon2id", "scrypt", "bcrypt"):
         raise ConfigurationError(f'form= of a new password is "argon2id", "scrypt" or "bcrypt", not {form!r}')
+    if not isinstance(password, str):
+        raise TypeError(f"a password is text, not {type(password).__name__}")
     secret = password.encode()
     if not 0 < len(secret) <= LONGEST:
         raise ValueError("a password has between 1 and 4096 bytes")

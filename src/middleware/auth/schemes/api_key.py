@@ -10,6 +10,7 @@ import time
 
 from middleware.auth.api_keys import ApiKeyRecord, id_of, is_right
 from middleware.auth.identity import Identity
+from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.errors import ConfigurationError
@@ -80,6 +81,7 @@ class ApiKey:
         self.reads: tuple[str, ...] = ("Authorization",) if header is None else (header, "Authorization")
         self._field = None if header is None else f"HTTP_{header.upper().replace('-', '_')}"
         self._challenges = (f"ApiKey {realm_parameter(realm)}",)
+        check_clock(clock)
         self._clock = clock
 
     def authenticate(self, environ: WSGIEnvironment, /) -> Identity | Refused | None:

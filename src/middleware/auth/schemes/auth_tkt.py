@@ -11,6 +11,7 @@ import time
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
 from middleware.auth.next_url import next_of, safe_next
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.telling import tell
 from middleware.auth.tickets.codec import ANYWHERE, DIGESTS, Ticket, read_ticket, write_ticket
 from middleware.auth.tickets.compat import OldNames
@@ -84,19 +85,18 @@ class AuthTkt:
         self._digests = _digests(digest, also_reads)
         self._cookie = TicketCookie(cookie)
         self._old_names = OldNames(compat, self._begin, self._end)
-        if not isinstance(include_ip, bool):
-            raise ConfigurationError(f"include_ip= is True or False, not {include_ip!r}")
-        if login_page is not None and (login_page[:1] != "/" or safe_next(login_page, "") is None or "?" in login_page):
+        if login_page is not None and not _is_path(login_page):
             raise ConfigurationError(f"login_page= is a path of this site, not {login_page!r}")
-        if not next_field.isascii() or not next_field.isidentifier():
+        if not isinstance(next_field, str) or not next_field.isascii() or not next_field.isidentifier():
             raise ConfigurationError(f"next_field= is a name of letters, digits and underscores, not {next_field!r}")
         if users is not None:
             check_users(users)
         self.pages: Mapping[str, WSGIApplication] = {}
-        self._include_ip = include_ip
+        self._include_ip = a_switch("include_ip", include_ip)
         self._users = users
         self._login_page = login_page
         self._next_field = next_field
+        check_clock(clock)
         self._clock = clock
         self._challenges = ("Ticket" if login_page is None else f"Ticket login={quoted(login_page)}",)
 
@@ -248,6 +248,10 @@ class AuthTkt:
         value = write_ticket(ticket, self._secrets[-1], self._digests[0], self._address(environ))
         self._cookie.check(value)
         return value
+
+
+def _is_path(page: object) -> bool:
+    return isinstance(page, str) and page[:1] == "/" and safe_next(page, "") is not None and "?" not in page
 
 
 def _digests(digest: object, also_reads: Iterable[object]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from binascii import a2b_base64, b2a_base64
 
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
+from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import check_users
@@ -45,6 +46,7 @@ class Basic:
     def __init__(self, users: Users, *, realm: str = "Login", clock: Callable[[], float] = time.time) -> None:
         check_users(users)
         self._users = users
+        check_clock(clock)
         self._clock = clock
         self._challenges = (f'Basic {realm_parameter(realm)}, charset="UTF-8"',)
 

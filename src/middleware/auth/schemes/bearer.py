@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from middleware.auth.jwt.errors import InvalidToken
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 LONGEST = 16384  # characters of the Authorization field
 MOST_REMEMBERED_FOR = 60  # seconds
+LEEWAY = 60  # seconds
 MOST_LEEWAY = 600  # seconds
 _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"  # RFC 6750, section 2.1
 
@@ -65,7 +68,7 @@ class Bearer:
         legacy_typ: bool = False,
         user: str = "sub",
         roles: str | Sequence[str] | None = None,
-        leeway: float = 60,
+        leeway: float = LEEWAY,
         verify: Verify | None = None,
         remember: float | None = None,
         realm: str = "API",
@@ -82,6 +85,7 @@ class Bearer:
         if not _is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
             raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
         self._challenge = f"Bearer {realm_parameter(realm)}"
+        check_clock(clock)
         path = _path(roles)
         if verify is None:
             verifier = _verifier(
@@ -90,16 +94,17 @@ class Bearer:
                 keys=keys,
                 jwks_uri=jwks_uri,
                 algorithms=algorithms,
-                legacy_typ=legacy_typ,
+                legacy_typ=a_switch("legacy_typ", legacy_typ),
                 leeway=leeway,
                 fetch=fetch,
-                allow_insecure=allow_insecure,
+                allow_insecure=a_switch("allow_insecure", allow_insecure),
                 clock=clock,
             )
             self._tokens: Tokens = SignedTokens(verifier, scheme=self.name, user=user, roles=path)
         else:
-            given = {"issuer": issuer, "audience": audience, "keys": keys, "jwks_uri": jwks_uri, "fetch": fetch}
-            given |= {"algorithms": algorithms, "roles": roles}
+            given: dict[str, object] = {"issuer": issuer, "audience": audience, "keys": keys, "jwks_uri": jwks_uri}
+            given |= {"fetch": fetch, "algorithms": algorithms, "legacy_typ": legacy_typ or None, "roles": roles}
+            given |= {"user": None if user == "sub" else user, "leeway": None if leeway == LEEWAY else leeway}
             _check_verify(verify, [name for name, value in given.items() if value is not None])
             self._tokens = OpaqueTokens(verify, scheme=self.name, clock=clock)
         self._remembered = Remembered(remembered_for, self._tokens.keys, clock) if remembered_for else None
@@ -187,8 +192,8 @@ def _verifier(
             'Bearer needs issuer="https://...", whose tokens count, and audience=, whom they are meant for; '
             "or verify=, a callable, for tokens that are not signed"
         )
-    audiences = (audience,) if isinstance(audience, str) else tuple(audience or ())
-    if not audiences or not all(isinstance(one, str) and one for one in audiences):
+    audiences = _texts(audience)
+    if not audiences:
         raise ConfigurationError(
             "Bearer needs audience=: the name of this API in `aud`, or the tokens that the issuer made for any other "
             "site would open this one"
@@ -221,10 +226,16 @@ def _check_verify(verify: object, unused: list[str]) -> None:
 def _path(roles: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if roles is None:
         return None
-    path = (roles,) if isinstance(roles, str) else tuple(roles)
-    if not path or not all(isinstance(name, str) and name for name in path):
+    path = _texts(roles)
+    if not path:
         raise ConfigurationError(f"roles= is the name of a claim, or a list of names that lead to it, not {roles!r}")
     return path
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    """One text, or those of a list; nothing where one of them is none."""
+    texts = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else ()
+    return texts if all(isinstance(one, str) and one for one in texts) else ()
 
 
 def _is_number(value: object) -> bool:

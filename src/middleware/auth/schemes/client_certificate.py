@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from middleware.auth.identity import Identity
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.proof import Field, Proof
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
@@ -70,12 +71,13 @@ class ClientCertificate:
         self._check_package()
         self._user_from = user_from
         self._roles: Roles = {} if roles is None else roles
+        check_clock(clock)
         self._clock = clock
         self._header = None if header is None else Field(header, "header")
         self._verify_header = None if verify_header is None else Field(verify_header, "verify_header")
         self._proof = None if header is None else Proof("ClientCertificate", peers, secret, secret_header)
         self.reads = self._fields()
-        self._must_say = verify_header is not None or (header is None and require_verify)
+        self._must_say = verify_header is not None or (header is None and a_switch("require_verify", require_verify))
         if header is None:
             if verify_header is not None or peers is not None or secret is not None:
                 raise ConfigurationError(

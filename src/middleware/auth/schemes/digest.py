@@ -9,6 +9,7 @@ from middleware.auth.digest.sources import ha1_in, source_of
 from middleware.auth.digest.target import is_target
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.schemes.authorization import realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell
@@ -83,14 +84,15 @@ class Digest:
         self._secrets = check_secrets(secret)
         self._source = source_of(users, realm, self._algorithms)
         self._names: Callable[[str], Collection[str]] | None = getattr(self._source, "names", None)
-        if userhash and self._names is None:
+        if a_switch("userhash", userhash) and self._names is None:
             raise ConfigurationError("userhash=True needs a source that knows all its names, and a callable knows none")
         self._realm = realm
-        self._sess = sess
+        self._sess = a_switch("sess", sess)
         self._userhash = userhash
         self._lifetime = nonce_lifetime
         self._store = store
         self._max_nonces = max_nonces
+        check_clock(clock)
         self._clock = clock
         self._by_digest: tuple[Collection[str] | None, dict[str, str]] = (None, {})
         tail = f", charset=UTF-8{', userhash=true' if userhash else ''}"

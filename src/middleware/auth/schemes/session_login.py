@@ -10,6 +10,7 @@ import time
 
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
+from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes import kept_login
 from middleware.auth.schemes.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
 from middleware.auth.schemes.login_paths import LoginPaths
@@ -84,6 +85,7 @@ class SessionLogin:
         self._users = users
         self._has_form = form
         self._keep = None if keep is None else frozenset(keep)
+        check_clock(clock)
         self._clock = clock
         self._remembering = None if remember is None else _remembering(remember, clock)
         self._challenges = (f"Session login={quoted(login_path)}",)

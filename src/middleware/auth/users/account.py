@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.auth.option_checks import a_switch
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ class Account:
         put(self, "hash", hash)
         put(self, "roles", frozenset(roles))
         put(self, "name", name)
-        put(self, "disabled", disabled)
+        put(self, "disabled", a_switch("disabled", disabled))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an account does not change: make another one ({name})")

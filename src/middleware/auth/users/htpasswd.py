@@ -6,6 +6,7 @@ import os
 import time
 
 from middleware.auth.names import normal_name
+from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.users.account import Account
 from middleware.auth.users.entries import entries_of, findings_of, same_names
 from middleware.auth.users.groups import roles_in
@@ -56,8 +57,9 @@ class Htpasswd:
             need_form(upgrade)
         self.path = os.fspath(path)
         self.upgrade = upgrade
-        self.case_map = bool(case_map)
-        self._plain = bool(plain)
+        check_clock(clock)
+        self.case_map = a_switch("case_map", case_map)
+        self._plain = a_switch("plain", plain)
         self._users = WatchedFile(path, self._parse_users, clock)
         self._groups = None if groups is None else WatchedFile(groups, self._parse_groups, clock)
         users: _Users = self._users.read_first("Htpasswd")

@@ -6,6 +6,7 @@ A source is asked anew for every request, so a changed password or a deleted acc
 from __future__ import annotations
 
 from middleware.auth.names import normal_name
+from middleware.auth.option_checks import a_switch
 from middleware.auth.passwords import cost_of, need_extra, need_form, new_cost
 from middleware.auth.users.account import account_of
 from middleware.auth.users.htpasswd import Htpasswd
@@ -61,11 +62,11 @@ class UsersFrom:
             raise ConfigurationError(f"UsersFrom takes a callable that finds a user, not {type(find).__name__}")
         if set_hash is not None and not callable(set_hash):
             raise ConfigurationError(f"set_hash= is a callable, not {type(set_hash).__name__}")
-        if isinstance(forms, str):
-            raise ConfigurationError(f"forms= are a list: [{forms!r}]")
+        if isinstance(forms, str) or not hasattr(forms, "__iter__"):
+            raise ConfigurationError(f"forms= are a list: {[forms]!r}")
         self.get = find
         self.set_hash = set_hash
-        self.case_map = bool(case_map)
+        self.case_map = a_switch("case_map", case_map)
         self._costs = list(dict.fromkeys(map(_named_cost, forms)))
 
     def costs(self) -> list[Cost]:
