@@ -288,6 +288,7 @@ SCHEME = {"scheme.1": "basic htpasswd:%(here)s/users"}
         ("rule.1", "alow /static", "rule.1: there is no rule 'alow'; did you mean 'allow'?"),
         ("rule.1", "require /admin rle=admin", "rule.1: there is no option 'rle'; did you mean 'role'?"),
         ("rule.1", "allow static", "rule.1: allow(): a path begins with /"),
+        ("rule.1", "deny /admin,/secret", "rule.1: blanks separate paths, commas the values of an option"),
         ("rule.1", "require /admin role=a role=b", "rule.1: role is given twice"),
         ("rule.1", 'require "/admin', "rule.1: No closing quotation"),
         ("rule.1", "", "rule.1: the line begins with the rule: allow, optional, require, deny"),

@@ -63,7 +63,7 @@ def scheme(line: str, *, where: str) -> Any:
     wanted = places(make)
     if len(words) - 1 != len(wanted):
         raise ConfigurationError(
-            f"{where}: {_how(words[0], wanted)}{_too_many(words[1 + len(wanted) :], make, options)}"
+            f"{where}: {_how(words[0], wanted, keys(make))}{_too_many(words[1 + len(wanted) :], make, options)}"
         )
     types = option_types(make)
     given: list[object] = []
@@ -87,6 +87,9 @@ def rule(line: str, *, where: str) -> Rule:
     from middleware import auth
 
     words, options = _split(line, where)
+    for path in words[1:]:
+        if "," in path:
+            raise ConfigurationError(f"{where}: blanks separate paths, commas the values of an option: {path!r}")
     make: Callable[..., Rule] = getattr(auth, _one_of(RULES, words[:1], "rule", where))
     lists = {key: text.replace(",", "\n") for key, text in options.items()}
     made: Rule = build(make, *words[1:], options=lists, where=where)
@@ -126,10 +129,11 @@ def _one_of(known: Iterable[str], words: list[str], what: str, where: str) -> st
     return words[0]
 
 
-def _how(name: str, wanted: dict[str, str]) -> str:
+def _how(name: str, wanted: dict[str, str], options: Iterable[str]) -> str:
     """What stands behind the name of a scheme, for messages."""
     if not wanted:
-        return f"{name} has options alone, such as {name} realm=App"
+        named = [f"{option}=" for option in options][:2]
+        return f"{name} has options alone, such as {', '.join(named)}" if named else f"{name} stands alone"
     ((place, annotation),) = wanted.items()
     kind = _source_type(annotation)
     if not kind:
@@ -159,6 +163,10 @@ def _source(
         beside += keys(file)
         of_file = {key: options.pop(key) for key in keys(file) if key in options and key not in keys(make)}
         return build(file, path, options=of_file, where=where)
+    if any(prefix in others for others in SOURCES.values()):
+        raise ConfigurationError(
+            f"{where}: {prefix}: is for another scheme, here write {' or '.join(files)}:%(here)s/file"
+        )
     try:
         return imported(text)
     except ConfigurationError as error:
