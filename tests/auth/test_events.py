@@ -9,7 +9,7 @@ import pytest
 from asking import Browser, ask
 from auth_helpers import basic, stored, who
 
-from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, get_auth, optional, require
+from middleware.auth import Account, ApiKey, AuthMiddleware, AuthTkt, Basic, SessionLogin, get_auth, optional, require
 from middleware.auth.telling import EVENTS
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
@@ -128,6 +128,55 @@ def test_logins_and_logouts_of_the_application_are_told():
     browser.get("/in")
     browser.get("/out")
     assert [(event.name, event.subject) for event in told] == [("login.success", "ann"), ("logout", "ann")]
+
+
+class Flaky(dict):
+    """Users or keys, until they cannot be asked any more."""
+
+    is_down = False
+
+    def get(self, name, default=None):
+        if self.is_down:
+            raise OSError("the database is down")
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        Basic,
+        SessionLogin,
+        lambda users: AuthTkt(secret="a secret of the test, 32 characters", timeout=60, users=users),
+    ],
+    ids=["basic", "session", "auth_tkt"],
+)
+def test_users_who_cannot_be_looked_up_are_told_whatever_the_scheme(scheme):
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/in":
+            get_auth(environ).login("ann")
+        start_response("200 OK", [])
+        return [b""]
+
+    users, told = Flaky(ann=stored("apple")), []
+    made = AuthMiddleware(app, scheme(users), rules=[optional("/in"), require("/")], on_event=told.append)
+    browser = Browser(SessionMiddleware(made, store=MemoryStore()))
+    if made.schemes[0].name != "basic":
+        browser.get("/in")
+    told.clear()
+    users.is_down = True
+    answer = browser.get("/", headers=basic() if made.schemes[0].name == "basic" else {})
+    assert answer.code == 503
+    assert "source.unavailable" in [event.name for event in told]
+
+
+def test_keys_that_cannot_be_looked_up_are_told():
+    keys, told = Flaky(), []
+    keys.is_down = True
+    made = AuthMiddleware(who, ApiKey(keys.get), on_event=told.append)
+    assert (
+        ask(made, headers={"X-API-Key": "key_2HCpGyGGWjtkl3_baXHzSJxpK25fYH75aI6YbRzlw0ONDVNUbB8YD6fDkS"}).code == 503
+    )
+    assert [(event.name, event.details["reason"]) for event in told] == [("source.unavailable", "OSError")]
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -75,10 +75,10 @@ class Verifier:
                 tell(environ, "source.unavailable", reason=type(error).__name__)
             raise Unavailable from error
 
-    def account(self, user: str) -> Account | None:
+    def account(self, user: str, environ: WSGIEnvironment | None = None) -> Account | None:
         """The account of a user who may sign in at all, None otherwise. Raises Unavailable."""
         name = self.name_of(user)
-        account = None if name is None else account_of(self.find(name))
+        account = None if name is None else account_of(self.find(name, environ))
         return None if account is None or account.disabled else account
 
     def stored(self, user: str, environ: WSGIEnvironment | None = None) -> str:

@@ -13,6 +13,7 @@ from middleware.auth.identity import Identity
 from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
+from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -93,17 +94,17 @@ class ApiKey:
             if found is not None:
                 return Refused("several credentials", 400)
             found = Refused("several credentials", 400) if "," in given else given.strip(" ")
-        return self._check(found) if isinstance(found, str) else found
+        return self._check(environ, found) if isinstance(found, str) else found
 
     def challenges(self, environ: WSGIEnvironment, refused: Refused | None, /) -> Sequence[str]:  # noqa: ARG002 - the same for everybody
         """The value of WWW-Authenticate."""
         return self._challenges
 
-    def _check(self, key: str) -> Identity | Refused:
+    def _check(self, environ: WSGIEnvironment, key: str) -> Identity | Refused:
         key_id = id_of(key)
         if key_id is None:
             return Refused("malformed")
-        record = self._record(key_id)
+        record = self._record(environ, key_id)
         if not is_right(key, None if record is None else record.sha256) or record is None:
             return Refused("wrong key", user=key_id if record is None else record.user)
         if record.disabled:
@@ -120,13 +121,14 @@ class ApiKey:
             claims={"key_id": key_id},
         )
 
-    def _record(self, key_id: str) -> ApiKeyRecord | None:
+    def _record(self, environ: WSGIEnvironment, key_id: str) -> ApiKeyRecord | None:
         try:
             return record_from(self._find(key_id))
         except Exception as error:  # whatever it is, nobody can be identified
             import logging
 
             logging.getLogger("middleware.auth").exception("the source of API keys failed")
+            tell(environ, "source.unavailable", scheme=self.name, reason=type(error).__name__)
             raise Unavailable from error
 
 

@@ -123,7 +123,7 @@ class AuthTkt:
         found = [read_ticket(value, self._secrets, self._digests, address) for value in values]
         good = [read for read in found if read is not None and self._terms.is_good(read.ticket, now)]
         read = max(good, key=lambda each: each.ticket.at, default=None)
-        identity = None if read is None else self._identity_of(read.ticket)
+        identity = None if read is None else self._identity_of(environ, read.ticket)
         if read is None or identity is None:
             self._cookie.delete(environ)
             return None
@@ -177,9 +177,9 @@ class AuthTkt:
         """Empty."""
         return ""
 
-    def _identity_of(self, ticket: Ticket) -> Identity | None:
+    def _identity_of(self, environ: WSGIEnvironment, ticket: Ticket) -> Identity | None:
         """Whom this ticket names; None where the source of users does not know them any more."""
-        account = self._account(ticket.user)
+        account = self._account(environ, ticket.user)
         return None if account is None and self._users is not None else self._identity(ticket, account)
 
     def _identity(self, ticket: Ticket, account: Account | None) -> Identity:
@@ -198,8 +198,8 @@ class AuthTkt:
             },
         )
 
-    def _account(self, user: str) -> Account | None:
-        return None if self._users is None else self._verifier.account(user)
+    def _account(self, environ: WSGIEnvironment, user: str) -> Account | None:
+        return None if self._users is None else self._verifier.account(user, environ)
 
     def _renew(self, environ: WSGIEnvironment, read: Read, now: float, *, alone: bool) -> None:
         """Replace a ticket that is old enough, or was made with another digest or secret than new ones are."""
@@ -219,7 +219,7 @@ class AuthTkt:
     ) -> tuple[Ticket, Account | None]:
         """The ticket of a login that begins, on its way to the browser, and the account."""
         kept = [token for token in tokens if token]
-        account = self._account(user)
+        account = self._account(environ, user)
         if account is None and self._users is not None:
             raise LookupError(f"no user {user!r} who may sign in")
         if account is not None and not kept:  # for other readers: the roles that a ticket can tell

@@ -43,7 +43,7 @@ class LoginPages:
     def _ask_to_sign_in(self, environ: WSGIEnvironment) -> Response:
         wanted, again = self._paths.asked(environ)
         session = session_of(environ)
-        login = self._scheme.standing_login(session) if again else None
+        login = self._scheme.standing_login(environ, session) if again else None
         if login is not None and login.factors == ACTING:
             return _refusal(environ, "403 Forbidden", "acting as another")
         if login is not None:
@@ -110,7 +110,7 @@ class LoginPages:
         session = session_of(environ)
         if AGAIN not in session:
             return None
-        login = self._scheme.standing_login(session)
+        login = self._scheme.standing_login(environ, session)
         return None if login is None else login.user
 
     def _posted(self, environ: WSGIEnvironment) -> Form:

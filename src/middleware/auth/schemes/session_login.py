@@ -164,7 +164,7 @@ class SessionLogin:
         Raises LookupError for a user who is unknown or disabled, Unavailable, LayerMissing, TooManySessions, ValueError
         for factors that are no words.
         """
-        name, account = self._named(user)
+        name, account = self._named(environ, user)
         return self.begin(environ, name, account, persistent=persistent, factors=tuple(factors))
 
     def name_of(self, user: str) -> str | None:
@@ -226,7 +226,7 @@ class SessionLogin:
             raise RuntimeError("nobody is signed in here who could act as somebody else")
         if ACTOR in session:
             raise RuntimeError(f"somebody acts as {actor.user!r} already: stop_impersonating() first")
-        name, account = self._named(user)
+        name, account = self._named(environ, user)
         if actor.user == name:
             raise ValueError(f"{user!r} is who is signed in")
         acting = self._login(None, ACTING, name, account)
@@ -244,7 +244,7 @@ class SessionLogin:
         actor = kept_login.read(session.get(ACTOR))
         if actor is None:
             raise RuntimeError("nobody acts as another user here")
-        account = self._account_of(actor)
+        account = self._account_of(environ, actor)
         if account is None:
             session.invalidate()
             raise LookupError(f"no user {actor.user!r} who may sign in")
@@ -252,15 +252,15 @@ class SessionLogin:
         session[LOGIN] = kept_login.write(actor)
         return self._identity(session, actor, account)
 
-    def standing_login(self, session: Session) -> KeptLogin | None:
+    def standing_login(self, environ: WSGIEnvironment, session: Session) -> KeptLogin | None:
         """The login in this session that would be good for the next request. Raises Unavailable."""
         login = kept_login.read(session.get(LOGIN))
-        return None if login is None or self._account_of(login) is None else login
+        return None if login is None or self._account_of(environ, login) is None else login
 
-    def _named(self, user: str) -> tuple[str, Account]:
+    def _named(self, environ: WSGIEnvironment, user: str) -> tuple[str, Account]:
         """A user who may sign in: the name in its one spelling, and the account. Raises LookupError, Unavailable."""
         name = self.name_of(user)
-        account = None if name is None else self._verifier.account(name)
+        account = None if name is None else self._verifier.account(name, environ)
         if name is None or account is None:
             raise LookupError(f"no user {user!r} who may sign in")
         return name, account
@@ -299,22 +299,22 @@ class SessionLogin:
             actor=actor,
         )
 
-    def _account_of(self, login: KeptLogin | Series) -> Account | None:
+    def _account_of(self, environ: WSGIEnvironment, login: KeptLogin | Series) -> Account | None:
         """The account of a login, as long as it has the password that the login was made with."""
-        account = self._verifier.account(login.user)
+        account = self._verifier.account(login.user, environ)
         if account is None or not self._verifier.is_proof(login.key, login.proof, account.hash):
             return None
         return account
 
     def _standing(self, environ: WSGIEnvironment, session: Session, kept: object) -> Identity | None:
         login = kept_login.read(kept)
-        account = None if login is None else self._account_of(login)
+        account = None if login is None else self._account_of(environ, login)
         actor = None
         if login is not None and account is not None:
             if login.factors != ACTING:
                 return self._identity(session, login, account)
             actor = kept_login.read(session.get(ACTOR))
-            if actor is not None and self._account_of(actor) is not None:
+            if actor is not None and self._account_of(environ, actor) is not None:
                 return self._identity(session, login, account, actor=actor.user)
         if login is not None:
             tell(environ, "session.ended", user=login.user, scheme=self.name, reason="account changed")
@@ -334,7 +334,7 @@ class SessionLogin:
         found: list[Account] = []
 
         def is_welcome(series: Series) -> bool:
-            account = self._account_of(series)
+            account = self._account_of(environ, series)
             found[:] = [] if account is None else [account]
             return account is not None
 
