@@ -45,6 +45,18 @@ def test_every_name_that_is_told_is_one_of_the_list():
     assert told <= set(EVENTS)
 
 
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_name_of_the_list_is_told_somewhere(name):
+    texts = [
+        node.value
+        for path in ROOM.rglob("*.py")
+        if path.name != "telling.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert any(text == name or text.startswith(f"auth.{name} ") for text in texts)
+
+
 def test_who_is_turned_away_by_a_rule_is_told_with_the_rule_and_the_request():
     app, told = layer()
     ask(app, "/admin", headers=basic("bob", "banana"), **{"middleware.request_id": "r-1"})
