@@ -203,7 +203,7 @@ paste.app_factory = site_of_the_command_line:broken
         ("POST /x", ["no rule matches", "401"]),
         ("GET //admin", ["//admin  decided by", "/admin  decided by", "require('/admin', role=['admin'])", "400"]),
         ("get /pub", ["no rule matches"]),
-        ("GET admin", ["400"]),
+        ("GET admin", ["400, for a path begins with a slash"]),
         ("GET /\udcff", ["GET /\\udcff"]),
     ],
 )
@@ -239,6 +239,25 @@ def test_a_file_that_is_not_there_is_told_in_one_line(run, tmp_path):
     status, out, err = run("auth", "explain", "GET", "/", "--config", str(tmp_path / "app.ini"))
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "cannot be loaded" in err
+
+
+def test_a_file_of_another_kind_is_told_without_what_it_holds(run, tmp_path):
+    users = tmp_path / "users"
+    users.write_text("ann:$2y$05$abcdefghijklmnopqrstuv\n", encoding="utf-8")
+    status, out, err = run("auth", "explain", "GET", "/", "--config", str(users))
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "line 1 is none of a PasteDeploy file" in err
+    assert "$2y$" not in err
+
+
+@pytest.mark.parametrize("line", ["secret = 5ecret%x", "secret = %(5ecret)s", "5ecret"])
+def test_a_line_that_cannot_be_read_is_told_without_what_it_holds(run, tmp_path, line):
+    file = tmp_path / "app.ini"
+    file.write_text(f"[app:main]\npaste.app_factory = os:nothing\n{line}\n", encoding="utf-8")
+    status, out, err = run("auth", "explain", "GET", "/", "--config", str(file))
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "secret in [app:main] has a %" in err or "line 3 is none" in err
+    assert "5ecret" not in err
 
 
 def test_an_error_of_the_application_keeps_its_traceback(run, config):

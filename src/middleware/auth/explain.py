@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from middleware.auth.rules import is_method
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +67,7 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{ascii(self.method)[1:-1]} {ascii(self.path)[1:-1]}"]
-        if len(self.readings) > 1 or self.kind == "ambiguous":
+        if len(self.readings) > 1:
             lines.append("  can be read as")
             lines += [f"    {ascii(reading)[1:-1]}  decided by {rule}" for reading, rule in self.readings.items()]
         if self.rule is not None:
@@ -90,6 +92,13 @@ def result_of(gate: Gate, identity: Identity | None, environ: WSGIEnvironment | 
         unless = "" if rule.check is None else ", if check= says yes"
         return f"{identity.user!a} may, by {identity.scheme}{unless}"
     return f"{identity.user!a} by {identity.scheme} may not: {lack} is missing"
+
+
+def ambiguous_result(method: str, path: str) -> str:
+    """Why nobody may, however the rules are."""
+    if path[:1] != "/":
+        return "nobody may: 400, for a path begins with a slash"
+    return _RESULTS["ambiguous"] if is_method(method) else "nobody may: 400, for this is no method"
 
 
 def page_result() -> str:

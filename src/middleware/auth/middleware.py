@@ -183,7 +183,9 @@ class AuthMiddleware:
                 for reading, one in self.rules.decisions(path, method).items()
             },
             schemes=explain.asked_schemes(gate, environ),
-            result=explain.result_of(gate, identity, environ, self._clock()),
+            result=explain.ambiguous_result(method, path)
+            if rule is AMBIGUOUS
+            else explain.result_of(gate, identity, environ, self._clock()),
         )
 
     def explain_request(self, environ: WSGIEnvironment) -> Explanation:

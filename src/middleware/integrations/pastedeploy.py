@@ -6,7 +6,7 @@ Every option of a constructor is a key of the section, written as `conversion` s
 from __future__ import annotations
 
 from configparser import Error as BadFile
-from configparser import RawConfigParser
+from configparser import InterpolationError, MissingSectionHeaderError, ParsingError, RawConfigParser
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +42,18 @@ def load(file: str, name: str) -> WSGIApplication:
     except (OSError, LookupError, BadFile) as error:
         if isinstance(error, (MiddlewareError, KeyError, IndexError)):
             raise  # of a layer, or of the application
+        if isinstance(error, (ParsingError, InterpolationError)):  # their texts have lines, which may hold a secret
+            raise ConfigurationError(f"{file} cannot be loaded: {_without_the_line(error)}") from None
         raise ConfigurationError(f"{file} cannot be loaded: {error}") from error
     return app
+
+
+def _without_the_line(error: ParsingError | InterpolationError) -> str:
+    """What is wrong with a file, without what stands there."""
+    if isinstance(error, InterpolationError):
+        return f"{error.option} in [{error.section}] has a % that names nothing; one that means itself is written %%"
+    line = error.lineno if isinstance(error, MissingSectionHeaderError) else error.errors[0][0]
+    return f"line {line} is none of a PasteDeploy file"
 
 
 def session(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> SessionMiddleware:
