@@ -11,7 +11,7 @@ import pytest
 from middleware.auth import Htpasswd
 from middleware.errors import ConfigurationError
 from middleware.integrations.conversion import COUNTS, DURATIONS, SHARES, SIZES, group_of, option_types, places, readers
-from middleware.integrations.login_lines import SCHEMES, SOURCES, scheme
+from middleware.integrations.login_lines import SCHEMES, SOURCES, rule, scheme
 
 SECRET = "a secret of the test, 32 characters"
 EXPECTED = object()  # something of the kind that stands behind it
@@ -172,12 +172,27 @@ def test_every_option_of_a_scheme_can_be_read_from_text_and_has_its_unit(name):
         ("session htpasswd:{here}/users login_path=enter", "here: "),
         ("basic htpasswd:{here}/users realm=a realm=b", "here: realm is given twice"),
         ("basic 'htpasswd:{here}/users", "here: No closing quotation"),
+        ("proxy X-User peers=10.0.0.1 secret=", "here: secret= is empty: leave it out, or write a value"),
+        ("proxy X-User peers=10.0.0.1 secret=' '", "here: secret= is empty"),
     ],
 )
 def test_a_line_that_means_nothing_says_so(here, line, told):
     with pytest.raises(ConfigurationError) as caught:
         scheme(filled(line, here), where="here")
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["role", "user", "scope", "schemes", "methods", "fresh", "check"])
+@pytest.mark.parametrize("text", ["", "''", ",", "none", "None"])
+def test_a_rule_loses_no_test_by_an_empty_option(option, text):
+    with pytest.raises(ConfigurationError, match=f"^here: {option}="):
+        rule(f"require /admin {option}={text}", where="here")
+
+
+@pytest.mark.parametrize("paths", ["/admin,/x", "/admin,=/x", "/x =/admin,/y"])
+def test_commas_between_paths_make_no_path(paths):
+    with pytest.raises(ConfigurationError, match="blanks separate paths"):
+        rule(f"require {paths} role=admin", where="here")
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def rule(line: str, *, where: str) -> Rule:
         if "," in path:
             raise ConfigurationError(f"{where}: blanks separate paths, commas the values of an option: {path!r}")
     make: Callable[..., Rule] = getattr(auth, _one_of(RULES, words[:1], "rule", where))
+    for path in words[1:]:
+        if ",/" in path or ",=/" in path:
+            raise ConfigurationError(f"{where}: blanks separate paths, not commas: {path!r} would be one path")
+    for key, text in options.items():
+        if not text.strip(", ") or text.lower() == "none":
+            raise ConfigurationError(
+                f"{where}: {key}={text} would ask for nothing: leave {key}= out, or name what it asks for"
+            )
     lists = {key: text.replace(",", "\n") for key, text in options.items()}
     made: Rule = build(make, *words[1:], options=lists, where=where)
     return made
@@ -110,6 +118,8 @@ def _split(line: str, where: str) -> tuple[list[str], dict[str, str]]:
                 words.append(word)
             elif name in options:
                 raise ConfigurationError(f"{where}: {name} is given twice")
+            elif not value.strip():
+                raise ConfigurationError(f"{where}: {name}= is empty: leave it out, or write a value")
             else:
                 options[name] = value
     except ValueError as error:
