@@ -401,11 +401,23 @@ def test_what_is_loud_is_bounded(site, clock):
     for number in range(MOST_LOUD + 100):
         site.throttle._hear(make_environ(REMOTE_ADDR=f"10.{number // 256}.{number % 256}.1"))
     assert len(site.throttle._loud) == MOST_LOUD
-    assert not loud(site, "10.0.99.1")
     assert loud(site, "10.0.100.1")
     clock.advance(901)
+    assert not loud(site, "10.0.100.1")
     site.guess(1)
     assert len(site.throttle._loud) == 1
+
+
+def test_nobody_is_quiet_again_because_too_many_others_are_loud(site, clock):
+    site.throttle._hear(make_environ(REMOTE_ADDR="192.0.2.1"))
+    clock.advance(1)
+    for number in range(MOST_LOUD):
+        site.throttle._hear(make_environ(REMOTE_ADDR=f"10.{number // 256}.{number % 256}.1"))
+    assert loud(site, "192.0.2.1")
+    assert loud(site, "198.51.100.1")  # nobody knows any more
+    clock.advance(900)
+    assert not loud(site, "192.0.2.1")
+    assert not loud(site, "198.51.100.1")
 
 
 # What comes with every request

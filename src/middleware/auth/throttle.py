@@ -100,6 +100,7 @@ class Throttle:
         self._clock = clock
         self._lock = Lock()
         self._loud: dict[str, float] = {}  # networks from which something failed, and until when that matters
+        self._all_loud = float("-inf")  # until when it may matter for networks that had no room there
         self._told = float("-inf")
 
     def __repr__(self) -> str:
@@ -111,14 +112,17 @@ class Throttle:
         return self._devices is not None
 
     def is_loud(self, environ: WSGIEnvironment) -> bool:
-        """Whether this process has seen failures from the network of this client lately.
+        """Whether this process has seen failures from the network of this client lately, or from too many to tell.
 
         If so, credentials that are remembered count as a try too: they would tell a right guess from a wrong one.
         """
         if not self._loud:  # 0.1 us, where the network takes 1
             return False
+        now = self._clock()
+        if now < self._all_loud:
+            return True
         until = self._loud.get(network_of(environ.get("REMOTE_ADDR") or ""))
-        return until is not None and self._clock() < until
+        return until is not None and now < until
 
     # What an attempt does with it
 
@@ -205,7 +209,7 @@ class Throttle:
                 oldest = next(iter(loud))
                 if len(loud) < MOST_LOUD and loud[oldest] > now:
                     break
-                del loud[oldest]
+                self._all_loud = max(self._all_loud, loud.pop(oldest))
             loud[network] = now + self._by_user.longest
 
     def _tell_unavailable(self, environ: WSGIEnvironment) -> None:
