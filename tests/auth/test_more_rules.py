@@ -182,6 +182,20 @@ def test_a_fresh_proof_that_no_scheme_can_give_is_refused():
         layer([require("/", fresh=60)], Stale())
 
 
+async def not_now(identity, environ):
+    return False
+
+
+@pytest.mark.parametrize(
+    "check", [lambda identity, environ: get_auth(environ).require(role="editor"), not_now], ids=["refusal", "async"]
+)
+@pytest.mark.filterwarnings("ignore:coroutine 'not_now' was never awaited")
+def test_what_a_check_gives_by_mistake_lets_nobody_in(check):
+    app = layer([require("/", check=check)])
+    with pytest.raises(TypeError, match="check= says True or False"):
+        ask(app, "/", headers={"X-Token": "ann - -"})
+
+
 # optional, preflight, shared
 
 

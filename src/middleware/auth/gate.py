@@ -97,7 +97,7 @@ class Gate:
             return "user"
         if rule.scopes is not None and not rule.scopes <= identity.scopes:
             return "scope"
-        if rule.check is not None and environ is not None and not rule.check(identity, environ):
+        if rule.check is not None and environ is not None and not _is_yes(rule.check(identity, environ)):
             return "check"
         return None if rule.fresh is None or self._is_fresh(identity, now - rule.fresh) else "fresh"
 
@@ -133,3 +133,13 @@ class Gate:
         if private:
             headers.append(PRIVATE)
         return False
+
+
+def _is_yes(said: object) -> bool:
+    """Whether a `check=` lets somebody in. Raises TypeError for what is true by mistake, whatever it means."""
+    if callable(said) or hasattr(said, "__await__"):
+        raise TypeError(
+            f"check= says True or False: a {type(said).__name__}, as the refusal of get_auth(environ).require() is one "
+            "and what an async function gives, would let everybody in"
+        )
+    return bool(said)
