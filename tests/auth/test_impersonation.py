@@ -136,6 +136,15 @@ def test_nobody_acts_as_a_second_user_on_top(site):
     assert browser.get("/").text == "ann root ann ['staff'] None"
 
 
+def test_who_is_known_by_another_scheme_makes_nobody_else_act(site):
+    layer = site.app.app
+    site.app.app = AuthMiddleware(acts, [layer.schemes[1], layer.schemes[0]], clock=site.clock, store=layer.store)
+    browser = site.browser("ann", "apple")
+    with pytest.raises(RuntimeError, match="nobody is signed in"):
+        browser.get("/act?bob", basic("root", "radish"))  # whom the application has let do this; the session is ann's
+    assert browser.get("/").text == "ann None ann ['staff'] None"
+
+
 @pytest.mark.parametrize("user", ["eve", "off", ""])
 def test_nobody_acts_as_a_user_who_is_unknown_or_disabled(site, user):
     browser = site.browser()

@@ -221,8 +221,10 @@ class SessionLogin:
         acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
         """
         session = session_of(environ)
-        actor = kept_login.read(session.get(LOGIN))
-        if actor is None:
+        actor = self.standing_login(session)
+        identity: Identity | None = environ.get("middleware.identity")
+        known = None if identity is None else (identity.scheme, identity.user)
+        if actor is None or known not in (None, (self.name, actor.user)):  # who is known by another scheme is not
             raise RuntimeError("nobody is signed in here who could act as somebody else")
         if ACTOR in session:
             raise RuntimeError(f"somebody acts as {actor.user!r} already: stop_impersonating() first")
