@@ -247,7 +247,9 @@ def test_an_anonymous_answer_stays_public():
         ('private="X-Own", max-age=60', "max-age=60, private"),
         ("PRIVATE", "PRIVATE"),
         ("public =1, S-MaxAge\t=60", "private"),
-        ('max-age=60, ext="open', "private"),
+        ('max-age=60, ext="open', "no-store"),
+        (r'no-store, ext="a\"b"', "no-store"),
+        ('ext="open, no-store', "no-store"),
     ],
 )
 def test_an_identified_answer_is_private_whatever_the_application_said(said, sent):

@@ -35,6 +35,9 @@ def is_public(response: Response) -> bool:
 
 def make_private(response: Response) -> bool:
     """Make this an answer for one client. Whether the application had said something else."""
+    if (response.get("Cache-Control") or "").count('"') % 2:  # it may say no-store
+        keep_out_of_caches(response)
+        return False
     said = _said(response)
     kept = [member for member in said if _name(member) not in ("public", "s-maxage")]
     response.set("Cache-Control", restricted_to_private(", ".join(kept) or None))
