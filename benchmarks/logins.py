@@ -1,4 +1,5 @@
-"""Basic credentials that were verified before, beside Paste's handler; bearer tokens, beside joserfc without WSGI."""
+"""Basic credentials that were verified before, beside Paste's handler; bearer tokens, beside joserfc without WSGI; what
+anybody may see, beside a layer that looks its rule up and passes on."""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ from paste.auth.basic import AuthBasicHandler
 
 from benchmarks.kernel import BARE, hello
 from benchmarks.method import Case, Row, ask, serve
-from middleware import AuthMiddleware, Basic, require
+from middleware import AuthMiddleware, Basic, allow, require
 from middleware.auth.passwords import hash_password
+from middleware.auth.rule_table import Rules
 from middleware.auth.schemes.bearer import Bearer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from middleware.auth import Rule
 
 PASSWORDS = {"alice": "correct horse battery"}
 USERS = {user: hash_password(password) for user, password in PASSWORDS.items()}
@@ -96,6 +100,39 @@ def check_joserfc() -> None:
     raise AssertionError("joserfc took a bad signature")
 
 
+class LooksItsRuleUp:
+    """The least that a layer with rules could do: look one up and pass on."""
+
+    def __init__(self, app: WSGIApplication, rules: list[Rule]) -> None:
+        self.app = app
+        self.rules = Rules(rules)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        rule = self.rules.rule_for(environ["SCRIPT_NAME"] + environ["PATH_INFO"], environ["REQUEST_METHOD"])
+        assert rule.kind == "allow"
+        return self.app(environ, start_response)
+
+
+def _allowed(title: str, rules: list[Rule]) -> Row:
+    """A request that anybody may make, by the last of these rules."""
+
+    def case(name: str, app: WSGIApplication) -> Case:
+        def check() -> None:
+            assert ask(app).body == b"hello"
+
+        return Case(name, serve(app), check)
+
+    ours = case(f"{title}: AuthMiddleware", AuthMiddleware(hello, Basic(USERS), rules=rules))
+    return Row(
+        title,
+        ours,
+        case("a look-up and pass on", LooksItsRuleUp(hello, rules)),
+        target=1.0,
+        ours_base=BARE,
+        peer_base=BARE,
+    )
+
+
 def rows() -> list[Row]:
     def bearer(name: str, remember: float) -> Case:
         run = serve(our_tokens(hello, remember), HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
@@ -117,4 +154,6 @@ def rows() -> list[Row]:
         ),
         Row("Bearer JWT, first", bearer("Bearer", 0), alone, target=1.15, ours_base=BARE),
         Row("Bearer JWT, remembered", bearer("Bearer, remembered", 60), alone, target=0.10, ours_base=BARE),
+        _allowed("allowed to anybody", [allow("/")]),
+        _allowed("allowed to anybody, 1,000 rules", [*(require(f"/{n}/a") for n in range(999)), allow("/")]),
     ]
