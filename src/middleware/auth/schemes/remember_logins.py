@@ -81,7 +81,7 @@ class RememberedLogins:
             series = read(raw)
             if raw is None or series is None:
                 return None
-            now = self._clock()
+            now = float(self._clock())
             if now >= series.end or not self.counts(series.user, id) or not is_welcome(series):
                 self._end(series.user, id)
                 return None
