@@ -7,7 +7,7 @@ from asking import ask
 from auth_helpers import basic, stored, who
 from digest_client import BOTH, PASSWORDS, SECRET, Client, challenges, digest, hexed, is_stale, protected, written
 
-from middleware.auth import Account, AuthMiddleware, Basic, get_identity, require
+from middleware.auth import Account, ApiKey, AuthMiddleware, Basic, Bearer, get_identity, require
 from middleware.auth.digest import response as responses
 from middleware.auth.digest.response import ha1
 from middleware.testing.clock import FakeClock
@@ -49,10 +49,13 @@ def test_the_stronger_algorithm_comes_first_and_both_have_one_nonce(algorithms):
 
 
 def test_each_challenge_is_a_line_and_those_of_digest_come_before_basic():
-    app = protected([digest(algorithms=BOTH), Basic({"ann": stored("apple")})])
-    assert [line.split(" ")[0] for line in ask(app).all("WWW-Authenticate")] == ["Digest", "Digest", "Basic"]
-    assert ask(app, headers=basic()).text == "ann ann Basic"
-    assert Client(app).get().text == "ann ann Digest"
+    schemes = [digest(algorithms=BOTH), Bearer(verify={}.get), ApiKey({}), Basic({"ann": stored("apple")})]
+    for order in (schemes, schemes[::-1]):
+        app = protected(order)
+        offered = [line.split(" ")[0] for line in ask(app).all("WWW-Authenticate")]
+        assert offered == ["Digest", "Digest", "Bearer", "ApiKey", "Basic"]
+        assert ask(app, headers=basic()).text == "ann ann Basic"
+        assert Client(app).get().text == "ann ann Digest"
 
 
 def test_sess_variants_are_taken_where_they_are_offered():

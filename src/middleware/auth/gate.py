@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from middleware.wsgi import Response
 
 
+# In which order clients are offered schemes, whatever the order in which these are asked: many take the first, and a
+# password that is sent is the last resort.
+_OFFERED = {"digest": 0, "bearer": 1, "basic": 3}
+
+
 class RefusedBy(Refused):
     """What a scheme refused, and which scheme it was."""
 
@@ -37,6 +42,7 @@ class Gate:
     __slots__ = (
         "_always_fresh",
         "_fields",
+        "_offered",
         "authenticate",
         "is_choosy",
         "leads_to",
@@ -59,6 +65,7 @@ class Gate:
         self.leads_to = leads_to
         self.is_choosy = rule.is_choosy
         self.schemes = tuple(scheme for scheme in schemes if rule.schemes is None or scheme.name in rule.schemes)
+        self._offered = sorted(self.schemes, key=lambda scheme: _OFFERED.get(scheme.name, 2))
         if rule.fresh is not None and all(freshness_of(scheme) == "never" for scheme in self.schemes):
             raise ConfigurationError(f"{rule!r}: none of its schemes can prove anew who somebody is")
         self.authenticate = self.schemes[0].authenticate if len(self.schemes) == 1 else self._authenticate
@@ -112,7 +119,7 @@ class Gate:
     ) -> list[tuple[str, str]]:
         """A line for each challenge: joined, some clients cannot read them. `scheme` hears what it refused."""
         lines = []
-        for one in self.schemes:
+        for one in self._offered:
             challenges = one.challenges(environ, refused if one is scheme else None)
             if isinstance(challenges, str):
                 raise TypeError(f"challenges() of {type(one).__name__} gives a list of challenges: [{challenges!r}]")
