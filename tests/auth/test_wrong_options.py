@@ -15,6 +15,7 @@ from middleware import (
     ClientCertificate,
     Digest,
     Htpasswd,
+    ServerUser,
     SessionLogin,
     hash_password,
     optional,
@@ -69,6 +70,9 @@ WRONG = {
     "needs audience=": lambda: Bearer(issuer="https://op.example", audience=5),
     "roles= is the name of a claim": lambda: Bearer(issuer="https://op.example", audience="api", roles=5),
     "leave out legacy_typ=, leeway=": lambda: Bearer(verify=len, leeway=5, legacy_typ=True),
+    "maps 'ann' to a role": lambda: ServerUser(roles={"ann": 5}),
+    "not 'staff'": lambda: ClientCertificate("cn", roles={"staff": ["admin"]}),
+    "maps 'issuer:CN=A' to a role": lambda: ClientCertificate("cn", roles={"issuer:CN=A": None}),
     "login_page=": lambda: AuthTkt(secret=SECRET, timeout=60, login_page=5),
     "next_field=": lambda: AuthTkt(secret=SECRET, timeout=60, next_field=5),
 }

@@ -26,6 +26,7 @@ def is_known(token):
 
 
 KEYS = {"keys": []}
+ROLES_OF_ISSUERS = {"issuer:CN=Staff CA": ["staff"]}
 
 # scheme: a line, what its constructor is given by place, and what by name
 LINES = {
@@ -65,9 +66,9 @@ LINES = {
         {"groups": "X-Groups", "peers": ["10.0.0.0/8", "::1"], "secret": SECRET},
     ),
     "certificate": (
-        "san:email header=Client-Cert peers=10.0.0.1 roles={module}:KEYS",
+        "san:email header=Client-Cert peers=10.0.0.1 roles={module}:ROLES_OF_ISSUERS",
         ["san:email"],
-        {"header": "Client-Cert", "peers": ["10.0.0.1"], "roles": KEYS},
+        {"header": "Client-Cert", "peers": ["10.0.0.1"], "roles": ROLES_OF_ISSUERS},
     ),
     "auth_tkt": (
         "secret='{secret}' timeout=30m also_reads=md5,sha256 users=htpasswd:{here}/users cookie.samesite=strict",

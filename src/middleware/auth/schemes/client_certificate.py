@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from middleware.auth.identity import Identity
-from middleware.auth.option_checks import a_switch, check_clock
+from middleware.auth.option_checks import a_switch, check_clock, check_roles
 from middleware.auth.proof import Field, Proof
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _KEPT = "middleware.auth.certificate"
 _ABSENT = (None, "", "NONE", "(null)")  # the last is Apache's word for a variable that is not there
+_KINDS = ("issuer:", "san:email:", "san:dns:", "san:uri:")
 _NAMES = ("san:email", "san:dns", "san:uri", "cn", "fingerprint")
 
 # RFC 9440, section 2.2: of the application's own, and none of a client's.
@@ -66,8 +67,13 @@ class ClientCertificate:
     ) -> None:
         if user_from not in _NAMES and not callable(user_from):
             raise ConfigurationError(f"user_from= is one of {', '.join(_NAMES)}, or a callable, not {user_from!r}")
-        if roles is not None and not callable(roles) and not hasattr(roles, "get"):
-            raise ConfigurationError(f"roles= is a mapping of issuers and names to roles, or a callable: {roles!r}")
+        check_roles(roles)
+        for key in getattr(roles, "keys", tuple)():
+            if not isinstance(key, str) or not key.startswith(_KINDS):
+                raise ConfigurationError(
+                    f"roles= maps an issuer or an alternative name, issuer:CN=Staff CA or {_KINDS[1]}ann@example.com, "
+                    f"and not {key!r}"
+                )
         self._check_package()
         self._user_from = user_from
         self._roles: Roles = {} if roles is None else roles

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from middleware.auth.identity import Identity
 from middleware.auth.names import normal_name
+from middleware.auth.option_checks import check_roles
 from middleware.auth.schemes.base import Refused
-from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ class ServerUser:
     freshness: Literal["never"] = "never"
 
     def __init__(self, *, roles: RolesOfUser | None = None) -> None:
-        if roles is not None and not callable(roles) and not hasattr(roles, "get"):
-            raise ConfigurationError(
-                f"roles= is a mapping of names to roles, or a callable that takes a name: {roles!r}"
-            )
+        check_roles(roles)
         self._roles_of: Callable[[str], str | Iterable[str] | None] = (
             _no_roles if roles is None else roles if callable(roles) else roles.get
         )
