@@ -51,14 +51,18 @@ PARTS_OF = {
 RUNS_CODE_WHEN_LOADED = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
 
 
-def imports(tree):
+def imports(nodes):
     """The absolute name of each module that a file imports, in functions and for type checkers too."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif not node.level:
             module = node.module or ""
             yield from (f"middleware.{alias.name}" for alias in node.names) if module == "middleware" else [module]
+
+
+def import_nodes(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def neighbour(name):
@@ -78,6 +82,11 @@ def parse(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def imports_in(path):
+    return import_nodes(parse(path))
+
+
 def wrong_files(what_is_wrong):
     """The files in which something is wrong, with what it is."""
     found = {path.relative_to(HOUSE).as_posix(): what_is_wrong(path) for path in FILES}
@@ -93,7 +102,7 @@ def wrong_names(what_is_wrong):
 def test_a_file_imports_only_what_its_part_of_the_house_may_import():
     def foreign(path):
         part = part_of(path)
-        targets = {neighbour(name) for name in imports(parse(path)) if name.split(".")[0] == "middleware"}
+        targets = {neighbour(name) for name in imports(imports_in(path)) if name.split(".")[0] == "middleware"}
         return targets - {part} - MAY_IMPORT[part]
 
     assert wrong_files(foreign) == {}
@@ -107,14 +116,14 @@ def test_what_stands_at_the_edge_is_imported_by_what_is_further_out_alone():
 def test_the_rule_sees_imports_wherever_they_stand():
     inside = "from middleware.stores.base import Store\n    from middleware import errors, Response"
     source = f"import a\ndef f():\n    {inside}\n"
-    found = [*imports(ast.parse(source))]
+    found = [*imports(import_nodes(ast.parse(source)))]
     assert found == ["a", "middleware.stores.base", "middleware.errors", "middleware.Response"]
     assert [neighbour(name) for name in found[1:]] == ["stores", "errors", "__init__"]
 
 
 def test_imports_are_absolute_and_name_what_they_take():
     def vague(path):
-        nodes = [node for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom)]
+        nodes = [node for node in imports_in(path) if isinstance(node, ast.ImportFrom)]
         return [f"line {node.lineno}" for node in nodes if node.level or [each.name for each in node.names] == ["*"]]
 
     assert wrong_files(vague) == {}
@@ -122,7 +131,7 @@ def test_imports_are_absolute_and_name_what_they_take():
 
 def test_nothing_that_runs_code_when_loaded_is_imported():
     def dangerous(path):
-        return {name.split(".")[0] for name in imports(parse(path))} & RUNS_CODE_WHEN_LOADED
+        return {name.split(".")[0] for name in imports(imports_in(path))} & RUNS_CODE_WHEN_LOADED
 
     assert wrong_files(dangerous) == {}
 

@@ -103,7 +103,7 @@ def test_who_only_asks_leaves_nothing_behind(app):
     ask(app)
     gc.collect()
     before = len(gc.get_objects())
-    for _ in range(2000):
+    for _ in range(300):
         ask(app)
     gc.collect()
     assert len(gc.get_objects()) - before < 100

@@ -62,7 +62,7 @@ def test_after_the_delay_it_is_tried_and_each_failure_doubles_the_next(site, clo
 
 def test_a_refusal_lengthens_no_delay(site, clock):
     site.guess(5)
-    site.guess(1000)
+    site.guess(200)
     clock.advance(1)
     assert site.ask("apple").code == 200
 
@@ -177,11 +177,11 @@ def test_networks_that_were_named_as_shared_are_not_told_of(clock, caplog):
 
 def test_nobody_is_locked_out_for_good_while_a_neighbour_guesses_on(site, clock):
     let_in = 0
-    for _ in range(400):
+    for _ in range(100):
         site.guess(1, address=NEIGHBOUR)
         clock.advance(60)
         let_in += site.ask("apple").code == 200
-    assert let_in > 20
+    assert let_in > 5
     assert site.ask("apple", address=ELSEWHERE).code == 200
 
 

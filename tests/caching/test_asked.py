@@ -80,6 +80,6 @@ def test_nothing_that_is_asked_is_too_odd(control, honour):
 
 def test_endless_requests_take_no_endless_time():
     for unit in (",", '"', "a=", 'max-age="', "\\", '"\\', "no-cache,"):
-        endless = unit * (300_000 // len(unit))
+        endless = unit * (60_000 // len(unit))
         for name in ("HTTP_CACHE_CONTROL", "HTTP_PRAGMA"):
             asked_of({name: endless}, HONOURS)

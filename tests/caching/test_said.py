@@ -254,7 +254,7 @@ def test_endless_fields_take_no_endless_time():
     """As many steps as there are characters, whatever they are; a square of that would never come back."""
     names = ("Cache-Control", "CDN-Cache-Control", "Vary", "Age", "Expires", "ETag", "Date", "Connection", "Pragma")
     for unit in (",", '"', '",', "a=", "no-store", ';"', "\\", '"\\', 'private="a",', "no-cache=b,", "a;"):
-        for length in (4_000, 16_000, 300_000):
+        for length in (4_000, 16_000, 60_000):
             endless = unit * (length // len(unit))
             pairs = [(name, endless) for name in names]
             its = Said("200", pairs, START, START, CONFORMANCE)
