@@ -15,7 +15,7 @@ from middleware import operators
 
 # A property holds or not: how long an example takes on a busy machine says nothing about it.
 settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("whole"), max_examples=10)
+settings.register_profile("quick", settings.get_profile("whole"), max_examples=5, stateful_step_count=20)
 
 
 def pytest_configure(config):
