@@ -408,7 +408,7 @@ def test_forks_in_the_midst_of_flights_leave_no_lock_behind():
     flights = Flights()
     over = Event()
     threads = start([fly] * 3)
-    for _ in range(10):
+    for _ in range(4):
         with forked() as in_child:
             if in_child:
                 flights.board("another").land(STORED)
