@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from middleware import Event
+from middleware import Event, operators
 from middleware.events import emit
 
 
@@ -41,4 +41,19 @@ def test_a_listener_that_raises_is_logged_once_and_harms_nobody(caplog):
         emit(listener, Event("session", "created", 1.0))
         emit(listener, Event("session", "created", 2.0))
     assert [record.name for record in caplog.records] == ["middleware.events"]
-    assert "the listener of this test is broken" in caplog.text
+    assert "session.created: RuntimeError" in caplog.text
+
+
+def test_no_client_can_use_up_what_is_said_by_what_a_listener_raises(monkeypatch, caplog):
+    monkeypatch.setattr(operators, "_said", {})
+
+    def listener(event):
+        raise KeyError(event.subject)
+
+    for number in range(1100):
+        emit(listener, Event("auth", "login.failure", 1.0, f"user {number}"))
+    operators.say_once("what matters", logger="middleware.events")
+    assert [record.getMessage() for record in caplog.records] == [
+        "on_event= failed at the event auth.login.failure: KeyError",
+        "what matters",
+    ]
