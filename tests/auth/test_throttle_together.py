@@ -128,6 +128,27 @@ def test_who_waits_for_a_try_that_fails_for_another_reason_is_told_to_come_back(
     assert set(told) <= {str(retry_after), "left"}
 
 
+def test_who_waits_too_long_for_the_same_credentials_is_sent_away(monkeypatch):
+    monkeypatch.setattr(attempts, "PATIENCE", 0)
+    began, let_go = threading.Event(), threading.Event()
+
+    def check(user, password):
+        began.set()
+        return True if let_go.wait(60) else None
+
+    site = Site(FakeClock(), scheme=Key(check=check, same=True))
+    codes = []
+    first = Thread(target=lambda: codes.append(site.ask("apple").code))
+    first.start()
+    assert began.wait(60)
+    second = site.ask("apple")
+    assert (second.code, second.header("Retry-After")) == (503, "5")
+    let_go.set()
+    first.join(60)
+    assert codes == [200]
+    assert site.scheme.checks == ["apple"]
+
+
 def test_the_same_credentials_from_two_networks_are_two_tries():
     meeting = Meeting(2, True)
     site = Site(FakeClock(), scheme=Key(check=meeting, same=True))

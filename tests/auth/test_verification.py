@@ -280,6 +280,21 @@ def test_who_waits_for_a_derivation_that_fails_is_sent_away(monkeypatch):
     assert ask(app, headers=basic()).code == 200, "the place is free again"
 
 
+def test_who_waits_too_long_for_the_same_derivation_is_sent_away(monkeypatch):
+    slow = Slow(monkeypatch)
+    monkeypatch.setattr(verification, "PATIENCE", 0)
+    app = AuthMiddleware(who, Basic(USERS))
+    codes = []
+    first = threading.Thread(target=lambda: codes.append(ask(app, headers=basic(), REMOTE_ADDR="10.0.0.1").code))
+    first.start()
+    assert slow.began.wait(60)
+    second = ask(app, headers=basic(), REMOTE_ADDR="10.0.1.1")
+    assert (second.code, second.header("Retry-After")) == (503, "5")
+    slow.go.set()
+    first.join(60)
+    assert codes == [200]
+
+
 @pytest.mark.parametrize("make", [Basic, SessionLogin])
 def test_threads_that_come_first_share_what_is_remembered(monkeypatch, make):
     both = threading.Barrier(2)
