@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,9 +97,22 @@ def test_a_try_that_is_taken_back_leaves_no_trace(delays, tally, now):
 
 def test_a_try_that_is_forgiven_forgets_the_failures_and_not_what_others_have_under_way():
     tally, now, _ = failing(USUAL, 8)
-    tally = USUAL.taken_back(USUAL.begun(USUAL.begun(tally, now), now), now, forgiven=True)
+    tally = USUAL.taken_back(USUAL.begun(USUAL.begun(tally, now), now), now, forgiven=inf)
     assert (tally.failures, tally.trying) == (0, 1)
     assert USUAL.wait(tally, now) == 0
+
+
+def test_a_try_that_is_forgiven_in_part_leaves_the_failures_of_others():
+    tally, now, _ = failing(USUAL, 8)
+    assert USUAL.taken_back(USUAL.begun(tally, now), now, forgiven=3).failures == tally.failures - 3
+    assert USUAL.taken_back(USUAL.begun(tally, now), now, forgiven=1000).failures == 0
+
+
+def test_what_is_remembered_are_failures_that_are_not_forgotten_and_tries_that_never_ended():
+    tally, now, _ = failing(USUAL, 4)
+    tally = USUAL.begun(tally, now)
+    assert USUAL.remembered(tally, now) == 4
+    assert USUAL.remembered(tally, now + 720) == pytest.approx(5 - 1)
 
 
 def test_a_try_that_never_ends_has_failed_after_a_minute():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth.networks import Networks, network_of
+from middleware.auth.networks import Networks, network_of, wider_network
 from middleware.errors import ConfigurationError
 
 ADDRESSES = st.ip_addresses() | st.builds(
@@ -38,6 +38,17 @@ def test_an_address_stands_for_its_24_or_64_however_it_is_written(address):
     network = ipaddress.ip_network((real, 24 if real.version == 4 else 64), strict=False)
     assert {ipaddress.ip_network(network_of(text)) for text in spellings(address)} == {network}
     assert len({network_of(text) for text in spellings(address)}) == 1
+
+
+@given(ADDRESSES)
+def test_round_a_64_there_is_a_48_and_round_a_24_nothing(address):
+    real = unmapped(address)
+    network = ipaddress.ip_network((real, 24 if real.version == 4 else 48), strict=False)
+    assert {ipaddress.ip_network(wider_network(network_of(text))) for text in spellings(address)} == {network}
+
+
+def test_round_what_is_no_network_there_is_none():
+    assert wider_network("") == ""
 
 
 @given(st.text(alphabet="0123456789abcdefABCDEFg.:%/ \0ü٣-", max_size=45) | st.text())

@@ -111,6 +111,7 @@ def test_a_network_of_ipv6_is_a_64(site):
     site.guess(5, address="2001:db8::1")
     assert site.guess(1, address="2001:db8:0:0:ffff::1") == [429]
     assert site.guess(1, address="2001:db8:0:1::1") == [401]
+    assert site.ask("boat", "bob", "2001:db8::1").code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ another request has just written.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
+from math import inf
 from threading import Semaphore
 from time import monotonic
 
@@ -48,13 +50,17 @@ class Delayed(Exception):
 
 
 class Counter:
-    """Where one tally is kept, and by which delays it goes."""
+    """Where one tally is kept, and by which delays it goes.
 
-    __slots__ = ("delays", "key")
+    `forgives`: whether a success takes out of it the failures that the first counter forgets.
+    """
 
-    def __init__(self, key: str, delays: Delays) -> None:
+    __slots__ = ("delays", "forgives", "key")
+
+    def __init__(self, key: str, delays: Delays, *, forgives: bool = False) -> None:
         self.key = key
         self.delays = delays
+        self.forgives = forgives
 
 
 class Try:
@@ -82,11 +88,21 @@ class Try:
             self._settle(counter, raw, counter.delays.taken_back)
 
     def forgive(self) -> None:
-        """As `take_back`, and the first counter forgets the failures before it."""
+        """As `take_back`, and the first counter forgets the failures before it. Others that forgive lose as many."""
         (first, raw), *others = self._counted
-        self._settle(first, raw, lambda tally, now: first.delays.taken_back(tally, now, forgiven=True))
+        forgotten = 0.0
+
+        def forget(tally: Tally, now: float) -> Tally:
+            nonlocal forgotten
+            forgotten = first.delays.remembered(tally, now)
+            return first.delays.taken_back(tally, now, forgiven=inf)
+
+        def forget_those(counter: Counter, tally: Tally, now: float) -> Tally:
+            return counter.delays.taken_back(tally, now, forgiven=forgotten if counter.forgives else 0.0)
+
+        self._settle(first, raw, forget)
         for counter, raw in others:
-            self._settle(counter, raw, counter.delays.taken_back)
+            self._settle(counter, raw, partial(forget_those, counter))
 
     def _settle(self, counter: Counter, raw: bytes | None, change: Callable[[Tally, float], Tally]) -> None:
         for attempt in range(_ATTEMPTS):  # mostly the first hits: it is still there as this try has written it
@@ -137,7 +153,7 @@ def _begin_now(store: Store, counters: Sequence[Counter], clock: Callable[[], fl
     counted: list[tuple[Counter, bytes]] = []
     whole = False
     try:
-        # That of the network first: most meet there, and where another was faster there is nothing to undo.
+        # The widest first: most meet there, and where another was faster there is nothing to undo.
         for (counter, raw), tally in reversed(list(zip(found, tallies, strict=True))):
             begun = counter.delays.begun(tally, now)
             if not _write(store, counter, raw, begun):

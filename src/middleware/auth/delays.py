@@ -98,11 +98,15 @@ class Delays:
         failures = min(self._left(tally, now) + 1, float(self.free + _MOST_DOUBLED))
         return Tally(failures, now, max(0, tally.trying - 1), tally.tried_at)
 
-    def taken_back(self, tally: Tally, now: float, *, forgiven: bool = False) -> Tally:
-        """Without one try that was under way, and where it is `forgiven` without the failures before it."""
+    def taken_back(self, tally: Tally, now: float, *, forgiven: float = 0.0) -> Tally:
+        """Without one try that was under way, and without so many of the failures before it."""
         tally = _settled(tally, now)
-        trying = max(0, tally.trying - 1)
-        return Tally(0.0 if forgiven else tally.failures, tally.failed_at, trying, tally.tried_at)
+        failures = max(0.0, tally.failures - forgiven)
+        return Tally(failures, tally.failed_at, max(0, tally.trying - 1), tally.tried_at)
+
+    def remembered(self, tally: Tally, now: float) -> float:
+        """The failures that are not forgotten, with those that never ended."""
+        return self._left(_settled(tally, now), now)
 
     def kept_for(self, tally: Tally) -> float:
         """Seconds after which such a tally says nothing any more."""

@@ -24,6 +24,11 @@ def network_of(address: str) -> str:
     return ":".join(f"{packed[at] << 8 | packed[at + 1]:x}" for at in range(0, 8, 2)) + "::/64"
 
 
+def wider_network(network: str) -> str:
+    """What a customer has of whom `network_of` shows a part: the /48 round a /64; any other is the same again."""
+    return network.rsplit(":", 3)[0] + "::/48" if network.endswith("::/64") else network
+
+
 class Networks:
     """A set of networks, asked whether an address is in it: `"10.1.2.3" in Networks(["10.0.0.0/8", "::1"])`.
 

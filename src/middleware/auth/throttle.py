@@ -1,7 +1,8 @@
 """Slow down guessing: who fails waits, each time twice as long. Nobody is locked out for good.
 
-Counted are the failures for a name from a network, those from a network for whatever name, and in place of both those
-of a browser that has signed in before. What it takes to count is imported with the first try.
+Counted are the failures for a name from a network, those from a network for whatever name, and in place of all these
+those of a browser that has signed in before. An IPv6 customer has many networks, so that a name counts from all of
+them together too. What it takes to count is imported with the first try.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from threading import Lock
 
 from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
-from middleware.auth.networks import Networks, network_of
+from middleware.auth.networks import Networks, network_of, wider_network
 from middleware.auth.option_checks import check_clock
 from middleware.errors import ConfigurationError, StoreError
 from middleware.operators import say_once
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 OWN_BYTES = 8 << 20  # for some 12,000 tallies
 MOST_LOUD = 1024  # networks
+WIDER = 4  # times as many failures of a name are free in the /48 of an IPv6 address as in its /64
 TOLD_EACH = 60.0  # seconds
 _OF_THIS_MACHINE = ("", "127.0.0.0/24", "0:0:0:0::/64")
 VERBS = ("get", "set", "add", "swap", "delete")
@@ -40,8 +42,9 @@ class Throttle:
     """How guessing is slowed down. One object may serve several layers.
 
     `free_failures`: so many tries for one name from one network (/24 or /64) may fail before the next one has to wait,
-    be it right or wrong. `first_delay`: for how many seconds; each further failure doubles that, up to `longest_delay`.
-    `network_failures`: so many may fail from one network, for whatever names, before all of it has to wait.
+    be it right or wrong, and four times as many from a whole /48 of IPv6. `first_delay`: for how many seconds; each
+    further failure doubles that, up to `longest_delay`. `network_failures`: so many may fail from one network (/24 or
+    /48), for whatever names, before all of it has to wait.
     `forget_after`: seconds after which as many failures as are free are forgotten, one after the other. A success
     forgets those for its name from its network.
 
@@ -88,6 +91,7 @@ class Throttle:
             raise ConfigurationError(f'on_store_error= is "allow" or "deny", not {on_store_error!r}')
         check_clock(clock)
         self._by_user = Delays(free_failures, first_delay, longest_delay, forget_after)
+        self._by_user_more_widely = Delays(WIDER * free_failures, first_delay, longest_delay, forget_after)
         self._by_network = Delays(network_failures, first_delay, longest_delay, forget_after)
         self._shared = Networks(shared)
         self._store = store
@@ -112,16 +116,16 @@ class Throttle:
         return self._devices is not None
 
     def is_loud(self, environ: WSGIEnvironment) -> bool:
-        """Whether this process has seen failures from the network of this client lately, or from too many to tell.
+        """Whether this process has seen failures from the network (/24 or /48) of this client lately.
 
-        If so, credentials that are remembered count as a try too: they would tell a right guess from a wrong one.
+        Or from too many networks to tell. If so, credentials that are remembered count as a try too: they would tell a right guess from a wrong one.
         """
         if not self._loud:  # 0.1 us, where the network takes 1
             return False
         now = self._clock()
         if now < self._all_loud:
             return True
-        until = self._loud.get(network_of(environ.get("REMOTE_ADDR") or ""))
+        until = self._loud.get(_whole_network(environ))
         return until is not None and now < until
 
     # What an attempt does with it
@@ -136,11 +140,14 @@ class Throttle:
             return [Counter(key_of("device", device, name), self._by_user)]
         address = environ.get("REMOTE_ADDR") or ""
         network = network_of(address)
+        wider = wider_network(network)
         counters = [Counter(key_of("user", network, name), self._by_user)]
+        if wider != network and network not in _OF_THIS_MACHINE:
+            counters.append(Counter(key_of("user", wider, name), self._by_user_more_widely, forgives=True))
         if not network or address in self._shared:
             _say_what_is_behind(environ, network)
         else:
-            counters.append(Counter(key_of("network", network), self._by_network))
+            counters.append(Counter(key_of("network", wider), self._by_network))
         return counters
 
     def begin(self, environ: WSGIEnvironment, counters: list[Counter]) -> Try:
@@ -200,7 +207,7 @@ class Throttle:
 
     def _hear(self, environ: WSGIEnvironment) -> None:
         """Note that something failed in this network."""
-        network = network_of(environ.get("REMOTE_ADDR") or "")
+        network = _whole_network(environ)
         now = self._clock()
         with self._lock:
             loud = self._loud
@@ -221,6 +228,10 @@ class Throttle:
                 return
             self._told = now
         tell(environ, "throttle.unavailable")
+
+
+def _whole_network(environ: WSGIEnvironment) -> str:
+    return wider_network(network_of(environ.get("REMOTE_ADDR") or ""))
 
 
 def _name(user: str) -> str:

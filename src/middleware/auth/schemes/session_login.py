@@ -221,7 +221,7 @@ class SessionLogin:
         acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
         """
         session = session_of(environ)
-        actor = self.standing_login(session)
+        actor = self.standing_login(environ, session)
         identity: Identity | None = environ.get("middleware.identity")
         known = None if identity is None else (identity.scheme, identity.user)
         if actor is None or known not in (None, (self.name, actor.user)):  # who is known by another scheme is not
