@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 from asking import Browser, ask
+from auth.remembering_site import OURS, RULES, SECRET, USERS, Site, closed, copy_of, remember_line, sign_in, tells
 from auth_helpers import stored
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,13 +17,8 @@ from sessions.races import at_once
 from middleware.auth import (
     Account,
     AuthMiddleware,
-    Basic,
     SessionLogin,
-    allow,
     get_auth,
-    get_identity,
-    optional,
-    require,
 )
 from middleware.auth.schemes.remember_me import RememberMe
 from middleware.cookies import CookieOptions
@@ -33,70 +29,12 @@ from middleware.stores.sqlite import SQLiteStore
 from middleware.testing import FakeClock
 from middleware.testing.crowds import in_processes
 
-USERS = {"ann": stored("apple"), "bob": stored("banana")}
-OURS = {"Sec-Fetch-Site": "same-origin"}
-SECRET = "a secret of the tests, 32 letters"
-RULES = [allow("/free"), require("/money", fresh=600), optional("/open"), require("/")]
 PATIENCE = 60
-
-
-def tells(environ, start_response):
-    """Says who asks and how that is known, and does with the handle what the query says."""
-    auth = get_auth(environ)
-    word, _, user = environ["QUERY_STRING"].partition("=")
-    if word == "in":
-        auth.login(user, remember=True)
-    elif word == "out":
-        auth.logout(everywhere=user == "everywhere")
-    identity = get_identity(environ)
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    if identity is None:
-        return [b"nobody"]
-    return [f"{identity.user} {','.join(identity.factors)} {identity.authenticated_at is not None}".encode()]
-
-
-class Site:
-    """A site that remembers, its stores, its users, its clock, and what it told."""
-
-    def __init__(self, app=tells, *, store=None, session=None, rules=RULES, users=None, **options):
-        self.clock = FakeClock()
-        self.users = dict(USERS) if users is None else users
-        self.store = MemoryStore(clock=self.clock) if store is None else store
-        self.told = []
-        scheme = SessionLogin(self.users, remember=RememberMe(**options), clock=self.clock)
-        layer = AuthMiddleware(
-            app, [scheme, Basic(self.users)], rules=rules, store=self.store, on_event=self.told.append, clock=self.clock
-        )
-        kept = {"store": MemoryStore(clock=self.clock)} if session is None else session
-        self.app = SessionMiddleware(layer, clock=self.clock, **kept)
-
-    def browser(self, **environ):
-        return Browser(self.app, **environ)
-
-    def names(self):
-        return [event.name for event in self.told]
 
 
 @pytest.fixture(params=["stored", "signed"])
 def site(request):
     return Site(session=None if request.param == "stored" else {"secret": SECRET, "revocations": MemoryStore()})
-
-
-def sign_in(browser, user="ann", password="apple", remember="on", headers=OURS, **more):
-    form = {"username": user, "password": password, **more, **({"remember": remember} if remember else {})}
-    return browser.post("/login", form, headers)
-
-
-def closed(browser):
-    """The browser as it is when it was closed and opened again: cookies with a Max-Age are still there."""
-    browser.cookies = {name: value for name, value in browser.cookies.items() if name.endswith("remember")}
-    return browser
-
-
-def copy_of(browser):
-    other = Browser(browser.app, **browser.environ)
-    other.cookies = dict(browser.cookies)
-    return other
 
 
 # What the browser is given.
@@ -117,10 +55,6 @@ def test_a_person_who_does_not_ask_for_it_is_not(site, remember):
     answer = sign_in(browser, remember=remember)
     assert not any("remember" in line for line in answer.all("Set-Cookie"))
     assert closed(browser).get("/").code == 401
-
-
-def remember_line(answer):
-    return next((line for line in answer.all("Set-Cookie") if "remember" in line.partition("=")[0]), None)
 
 
 def test_the_cookie_is_a_series_and_a_token_that_no_script_and_no_other_site_gets():
@@ -458,11 +392,18 @@ def test_an_answer_that_never_arrived_costs_nothing(site):
 
 
 def ask_at_once(cookie, store, number, barrier):
-    """In a process of its own: the status of a request, and whether the cookie was replaced."""
+    """In a process of its own: the status of a request, whether the cookie was replaced, and what its session is."""
     site = Site(store=store, session={"store": store})
     barrier.wait(PATIENCE)
     answer = ask(site.app, "/", headers={"Cookie": cookie})
-    return [answer.code, int(remember_line(answer) is not None), site.names().count("remember.theft")]
+    browser = site.browser()
+    browser.cookies = {
+        line.partition("=")[0]: line.partition("=")[2].partition(";")[0] for line in answer.all("Set-Cookie")
+    }
+    browser.cookies.pop("remember", None)
+    barrier.wait(PATIENCE)
+    theft = site.names().count("remember.theft")
+    return [answer.code, int(remember_line(answer) is not None), theft, browser.get("/").text]
 
 
 @pytest.mark.slow
@@ -474,7 +415,8 @@ def test_four_processes_that_get_the_token_at_once_replace_it_once(tmp_path):
         sign_in(browser)
         cookie = f"remember={browser.cookies['remember']}"
         found = in_processes(partial(ask_at_once, cookie), opened)
-    assert sorted(found) == [[200, 0, 0], [200, 0, 0], [200, 0, 0], [200, 1, 0]]
+    remembered = "ann remember False"
+    assert sorted(found) == [[200, 0, 0, remembered]] * 3 + [[200, 1, 0, remembered]]
 
 
 # At the same time as something else.
