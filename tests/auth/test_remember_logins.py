@@ -174,6 +174,30 @@ def test_series_that_are_over_take_no_room(logins, store, clock):
     assert store.get(USER + "ann").count(b":") == 2
 
 
+# The sessions that it opens.
+
+
+def test_a_mark_says_whether_a_session_counts_and_why_it_does_not(logins, clock):
+    value = begun(logins)
+    first = logins.use(value, welcome)
+    assert logins.why_over(first.mark) is None
+    clock.advance(60)
+    second = logins.use(value, welcome)
+    assert (first.is_again, second.is_again) == (False, True)
+    clock.advance(60)
+    assert logins.why_over(first.mark) == "remembered login used again"
+    assert logins.why_over(second.mark) is None
+    third = logins.use(second.value, welcome)
+    assert not third.is_again
+    logins.end(value)
+    assert logins.why_over(third.mark) == "remembered login ended"
+
+
+@pytest.mark.parametrize("mark", ["", ":", "0", f"{'0' * 32}:", "\u0661" * 100, "a" * 100_000])
+def test_a_mark_of_nothing_is_one_of_a_series_that_has_ended(logins, mark):
+    assert logins.why_over(mark) == "remembered login ended"
+
+
 # At once.
 
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth.schemes.remember_series import LATE, MOST_PAST, MOST_SUCCESSORS, Series, read, use, write
+from middleware.auth.schemes.remember_series import (
+    LATE,
+    MOST_PAST,
+    MOST_SUCCESSORS,
+    Series,
+    is_newest,
+    mark_of,
+    read,
+    use,
+    write,
+)
 
 NOW = 1_790_000_000.0
 FIRST = Series("ann", "00", "proof", NOW + 1000, "t0", [], [])
@@ -111,6 +123,57 @@ def test_two_browsers_with_one_token_are_noticed_when_both_have_come_twice(order
         outcomes.append(outcome)
         tokens[who] = f"n{number}"
     assert "theft" in outcomes
+
+
+# Sessions count as long as no later exchange has opened another one.
+
+
+def test_a_session_counts_until_its_series_opens_another_one_and_ten_seconds_longer():
+    first = after(("t0", "t1", 0))
+    for later in (after(("t0", "t1", 0), ("t1", "t2", 100)), after(("t0", "t1", 0), ("t0", "t2", 100))):
+        assert is_newest(first, mark_of(first), NOW + 100)
+        assert is_newest(later, mark_of(later), NOW + 100 + LATE)
+        assert is_newest(later, mark_of(first), NOW + 99 + LATE)
+        assert not is_newest(later, mark_of(first), NOW + 100 + LATE)
+
+
+def test_the_session_of_a_successor_that_was_not_used_has_ten_seconds_too():
+    lost = after(("t0", "t1", 0), ("t0", "t2", 100))
+    series = after(("t0", "t1", 0), ("t0", "t2", 100), ("t1", "t3", 200))
+    assert is_newest(series, mark_of(lost), NOW + 199 + LATE)
+    assert not is_newest(series, mark_of(lost), NOW + 200 + LATE)
+
+
+def test_a_part_of_a_page_has_the_mark_of_the_others():
+    series = after(("t0", "t1", 0))
+    assert mark_of(use(series, "t0", "t2", NOW + 1)[1]) == mark_of(series)
+    series = after(("t0", "t1", 0), ("t1", "t2", 100))
+    assert mark_of(use(series, "t0", "t3", NOW + 101)[1]) == mark_of(series)
+
+
+def test_no_mark_counts_for_nothing():
+    for series in (FIRST, after(("t0", "t1", 0)), FIRST._replace(current="")):
+        assert not is_newest(series, "", NOW)
+    assert not is_newest(FIRST, mark_of(FIRST), NOW)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([LATE, 60, 86400])), min_size=1, max_size=20))
+def test_of_two_browsers_with_one_token_only_one_has_a_session_that_counts(visits):
+    series, now = FIRST, NOW
+    tokens, marks = ["t0", "t0"], ["", ""]
+    for number, (who, pause) in enumerate(visits):
+        now += pause
+        if not is_newest(series, marks[who], now):
+            outcome, series = use(series, tokens[who], f"n{number}", now)
+            if outcome == "theft":
+                return
+            assert outcome == "exchange"
+            tokens[who], marks[who] = f"n{number}", mark_of(series)
+        assert is_newest(series, marks[who], now + LATE)
+        assert not is_newest(series, marks[not who], now + LATE)
+    # Not noticed so far: not both have come back since the other one came.
+    turns = sum(one[0] != other[0] for one, other in pairwise(visits))
+    assert turns < 3
 
 
 # As a store keeps it.

@@ -118,7 +118,8 @@ class Throttle:
     def is_loud(self, environ: WSGIEnvironment) -> bool:
         """Whether this process has seen failures from the network (/24 or /48) of this client lately.
 
-        Or from too many networks to tell. If so, credentials that are remembered count as a try too: they would tell a right guess from a wrong one.
+        Or from too many networks to tell. If so, credentials that are remembered count as a try too: they would tell a
+        right guess from a wrong one.
         """
         if not self._loud:  # 0.1 us, where the network takes 1
             return False

@@ -1,7 +1,7 @@
 """A login as the session keeps it: one line of text. No I/O but the session of the request.
 
 What is kept is the name, what was proved and when, and a digest of the stored password under a random key: a login ends
-with the password that it was made with.
+with the password that it was made with. Where a remembered login has opened the session, it ends also with that.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         """Under which `proof` is the digest of the stored password."""
         proof: str
         user: str
+        mark: str = ""
+        """Of the exchange of a remembered login that opened the session; empty for other logins."""
 else:
-    KeptLogin = namedtuple("KeptLogin", ("at", "factors", "key", "proof", "user"))  # noqa: PYI024
+    KeptLogin = namedtuple("KeptLogin", ("at", "factors", "key", "proof", "user", "mark"), defaults=("",))  # noqa: PYI024
 
 # Keys of the session.
 LOGIN = "middleware.auth"
@@ -43,19 +45,18 @@ def write(login: KeptLogin) -> str:
         if not isinstance(factor, str) or not factor.isascii() or not factor.isalnum():
             raise ValueError(f'a factor is a word of letters and digits, such as "pwd" or "otp", not {factor!r}')
     at = "-" if login.at is None else repr(float(login.at))
-    return f"{at} {','.join(login.factors)} {login.key} {login.proof} {login.user}"
+    return f"{at} {','.join(login.factors)} {login.key} {login.proof} {login.mark or '-'} {login.user}"
 
 
 def read(kept: object) -> KeptLogin | None:
     """What `write` wrote; None for anything else."""
-    parts = kept.split(" ", 4) if isinstance(kept, str) else []
-    if len(parts) != 5:
+    parts = kept.split(" ", 5) if isinstance(kept, str) else []
+    if len(parts) != 6:
         return None
-    at, factors, key, proof, user = parts
+    at, factors, key, proof, mark, user = parts
+    proved = tuple(factors.split(",")) if factors else ()
     try:
-        return KeptLogin(
-            None if at == "-" else float(at), tuple(factors.split(",")) if factors else (), key, proof, user
-        )
+        return KeptLogin(None if at == "-" else float(at), proved, key, proof, user, "" if mark == "-" else mark)
     except ValueError:
         return None
 

@@ -11,14 +11,14 @@ from collections import namedtuple
 from hashlib import blake2b
 from json import dumps, loads
 
-from middleware.auth.schemes.remember_series import Series, read, use, write
+from middleware.auth.schemes.remember_series import Series, is_newest, mark_of, read, use, write
 from middleware.errors import StoreError
 from middleware.sessions.in_store.turns import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NamedTuple
+    from typing import Literal, NamedTuple
 
     from middleware.stores.base import Store
 
@@ -29,8 +29,12 @@ if TYPE_CHECKING:
         end: float
         value: str | None
         is_theft: bool
+        mark: str
+        """For the session that is opened now: what `why_over` is asked with."""
+        is_again: bool
+        """Whether the same token was exchanged before, and that exchange opens nothing any more."""
 else:
-    Used = namedtuple("Used", ("user", "end", "value", "is_theft"))  # noqa: PYI024
+    Used = namedtuple("Used", ("user", "end", "value", "is_theft", "mark", "is_again"))  # noqa: PYI024
 
 SERIES = "middleware.remember:"
 USER = "middleware.remember.user:"
@@ -87,18 +91,27 @@ class RememberedLogins:
                 return None
             outcome, after = use(series, digest, _digest(successor), now)
             if outcome != "exchange":
-                return Used(series.user, series.end, None, outcome == "theft")
+                return Used(series.user, series.end, None, outcome == "theft", f"{id}:{mark_of(series)}", False)
             if self._extend:
                 after = after._replace(end=float(now + self._seconds))
             if self._store.swap(SERIES + id, raw, write(after), max(after.end - now, 1)):
                 self._prolong(series.user, id, after.end)
-                return Used(series.user, after.end, f"{id}:{successor}", False)
+                is_again = len(after.successors) > 1
+                return Used(series.user, after.end, f"{id}:{successor}", False, f"{id}:{mark_of(after)}", is_again)
             wait(attempt)
         raise StoreError(f"a remembered login could not be written in {ATTEMPTS} attempts")
 
     def counts(self, user: str, id: str) -> bool:
         """Whether this series of the user was not ended."""
         return id in _ends(self._store.get(USER + user))
+
+    def why_over(self, mark: str) -> Literal["remembered login ended", "remembered login used again"] | None:
+        """Why a session of this mark counts no more; None where it counts."""
+        id, _, mark = mark.partition(":")
+        series = read(self._store.get(SERIES + id))
+        if series is None:
+            return "remembered login ended"
+        return None if is_newest(series, mark, self._clock()) else "remembered login used again"
 
     def user_of(self, value: str) -> str | None:
         """Whose series the value of a cookie names, whatever its token is worth."""

@@ -3,6 +3,10 @@
 A browser that is remembered holds one token of its series and exchanges it when it uses it. The rule: a token is good
 until a successor of it is first used, and 10 seconds longer for requests that were on their way by then. After that it
 is theft, for it shows that two browsers hold tokens of one series. Of tokens only digests are known here.
+
+Of the sessions that a series has opened only those of its newest exchange count, also where an answer got lost and one
+token is exchanged twice. So a thief's session ends when the owner's browser comes back, and the other way round: then
+the one whose session has ended comes with a token, and in the end with one that is theft.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ else:
 LATE = 10.0  # seconds for requests that are on their way
 MOST_SUCCESSORS = 4  # of answers that did not arrive
 MOST_PAST = 16
+_MARK = 16  # digits of a digest
 
 
 def use(series: Series, digest: str, successor: str, now: float) -> tuple[Outcome, Series]:
@@ -61,6 +66,21 @@ def use(series: Series, digest: str, successor: str, now: float) -> tuple[Outcom
     if any(digest == other and _is_recent(since, now) for other, since in series.past):
         return "good", series
     return "theft", series
+
+
+def mark_of(series: Series) -> str:
+    """What a session is marked with that is opened now: another text after each exchange."""
+    return str(series.successors[-1][0])[:_MARK] if series.successors else ""
+
+
+def is_newest(series: Series, mark: str, now: float) -> bool:
+    """Whether a session of this mark counts: of the newest exchange, or of the one before it for 10 seconds more."""
+    if not mark or not series.successors:
+        return False
+    newest, since = series.successors[-1]
+    before = [one[0] for one in series.successors[-2:-1] or [[series.current], *series.past]]
+    good = [newest, *before] if _is_recent(since, now) else [newest]
+    return any(str(digest)[:_MARK] == mark for digest in good)
 
 
 def write(series: Series) -> bytes:

@@ -64,6 +64,14 @@ class Remembering:
             visit.delete()
         return counts
 
+    def why_over(self, environ: WSGIEnvironment, mark: str) -> str | None:
+        """Why a session that was opened for a remembered login counts no more; None where it counts."""
+        visit = self._visit(environ)
+        if visit is None:
+            return None
+        with _OR_UNAVAILABLE:
+            return visit.logins.why_over(mark)
+
     def begin(self, environ: WSGIEnvironment, user: str, key: str, proof: str) -> None:
         """Remember `user` in this browser, in the place of whoever it remembers by now."""
         visit = self._visit(environ)

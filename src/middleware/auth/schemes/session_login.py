@@ -257,7 +257,9 @@ class SessionLogin:
     def standing_login(self, environ: WSGIEnvironment, session: Session) -> KeptLogin | None:
         """The login in this session that would be good for the next request. Raises Unavailable."""
         login = kept_login.read(session.get(LOGIN))
-        return None if login is None or self._account_of(environ, login) is None else login
+        if login is None or self._account_of(environ, login) is None or self._why_forgotten(environ, login):
+            return None
+        return login
 
     def _named(self, environ: WSGIEnvironment, user: str) -> tuple[str, Account]:
         """A user who may sign in: the name in its one spelling, and the account. Raises LookupError, Unavailable."""
@@ -310,19 +312,26 @@ class SessionLogin:
 
     def _standing(self, environ: WSGIEnvironment, session: Session, kept: object) -> Identity | None:
         login = kept_login.read(kept)
+        acting = login is not None and login.factors == ACTING
+        owner = kept_login.read(session.get(ACTOR)) if acting else login
         account = None if login is None else self._account_of(environ, login)
-        actor = None
-        if login is not None and account is not None:
-            if login.factors != ACTING:
-                return self._identity(session, login, account)
-            actor = kept_login.read(session.get(ACTOR))
-            if actor is not None and self._account_of(environ, actor) is not None:
-                return self._identity(session, login, account, actor=actor.user)
+        reason = "account changed"
+        if login is not None and account is not None and owner is not None:
+            if not acting or self._account_of(environ, owner) is not None:
+                reason = self._why_forgotten(environ, owner) or ""
+            if not reason:
+                return self._identity(session, login, account, actor=owner.user if acting else None)
         if login is not None:
-            tell(environ, "session.ended", user=login.user, scheme=self.name, reason="account changed")
-        self._tell_the_end(environ, session, "account changed")
+            tell(environ, "session.ended", user=login.user, scheme=self.name, reason=reason)
+        self._tell_the_end(environ, session, reason)
         session.invalidate()  # all of it: what it holds was that user's
         return None
+
+    def _why_forgotten(self, environ: WSGIEnvironment, login: KeptLogin) -> str | None:
+        """Why a login counts no more that was a remembered one; None where it counts, or was none."""
+        if not login.mark or self._remembering is None:
+            return None
+        return self._remembering.why_over(environ, login.mark)
 
     def _tell_the_end(self, environ: WSGIEnvironment, session: Session, reason: str) -> None:
         """Tell that somebody ceases to act as another user, where that is so."""
@@ -347,7 +356,7 @@ class SessionLogin:
             _end_sessions(session, used.user)
             tell(environ, "remember.theft", user=used.user, scheme=self.name)
             return None
-        login = self._login(None, _REMEMBERED, used.user, found[0])
+        login = self._login(None, _REMEMBERED, used.user, found[0])._replace(mark=used.mark)
         try:
             self._open(environ, login)
         except TooManySessions:
@@ -355,7 +364,7 @@ class SessionLogin:
         if not remembering.still_counts(environ, used.user):  # a logout of all that was faster has not seen the session
             session.invalidate()
             return None
-        tell(environ, "remember.used", user=used.user, scheme=self.name)
+        tell(environ, "remember.used", user=used.user, scheme=self.name, reason="again" if used.is_again else None)
         return self._identity(session, login, found[0])
 
 
@@ -374,7 +383,7 @@ def _end_sessions(session: Session, user: str) -> None:
         session.users.end_all(user)
     except ConfigurationError:
         say_once(
-            "a remembered login was stolen, and the sessions of its user go on, for they are kept in cookies: give "
+            "a remembered login was stolen, and other sessions of its user go on, for they are kept in cookies: give "
             "SessionMiddleware revocations=store beside secret=, or store= in its place",
             logger="middleware.auth",
         )
