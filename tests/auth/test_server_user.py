@@ -173,3 +173,14 @@ def test_what_an_answer_says_to_caches_is_not_less_for_a_second_layer():
     assert answer.header("Vary") == "Authorization"
     assert answer.header("Cache-Control") == "private"
     assert "Vary" not in dict(ask(AuthMiddleware(who, Outer(), rules=[optional("/")])).headers)
+
+
+def test_what_a_layer_inside_lets_everybody_see_is_no_logout_for_the_one_outside():
+    def style(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "max-age=60")])
+        return [b"style"]
+
+    inner = AuthMiddleware(style, Outer(), rules=[allow("/style"), require("/")])
+    app = AuthMiddleware(inner, Basic(USERS), rules=[optional("/")])
+    assert ask(app, "/style", headers=basic("ann", "apple")).header("Cache-Control") == "max-age=60, private"
+    assert ask(app, "/style").header("Cache-Control") == "max-age=60"

@@ -146,7 +146,8 @@ class AuthMiddleware:
             private = identity is not None
             if response.status[:3] == "401":
                 self._answers.complete(environ, gate, response)
-            if environ["middleware.identity"] is not identity:  # a login or a logout in the application
+            if environ["middleware.identity"] is not identity and environ["middleware.auth"] is self:
+                # A login or a logout in the application; not what another layer inside of this one has found.
                 keep_out_of_caches(response)
                 private = True
             if gate.tell_caches(response, private):
