@@ -16,6 +16,7 @@ from middleware import operators
 from middleware.auth import Account, AuthMiddleware, Basic, allow, get_auth, optional, require
 from middleware.auth.schemes.auth_tkt import AuthTkt
 from middleware.auth.tickets import Ticket, read_ticket, write_ticket
+from middleware.auth.users import UsersFrom
 from middleware.cookies import CookieOptions
 from middleware.errors import ConfigurationError, CookieTooLarge
 
@@ -468,6 +469,14 @@ def test_users_are_asked_for_every_request(clock):
     answer = browser.get("/")
     assert answer.text.startswith("None")
     assert deletes(answer)
+
+
+def test_who_has_an_account_is_called_as_the_source_does(clock):
+    source = UsersFrom({"ann": Account("", roles=["staff"])}.get, case_map=True)
+    assert ask(protected(clock, users=source), headers=cookie("Ann")).text == "ann ann auth_tkt"
+    browser = Browser(protected(clock, users=source))
+    assert browser.get("/in/ANN").text == "ann ann auth_tkt"
+    assert browser.get("/").text == "ann ann auth_tkt"
 
 
 def test_with_users_the_roles_are_those_of_the_account(clock):

@@ -184,7 +184,7 @@ class AuthTkt:
 
     def _identity(self, ticket: Ticket, account: Account | None) -> Identity:
         return Identity(
-            ticket.user,
+            ticket.user if account is None else self._name(ticket.user),
             self.name,
             name=None if account is None else account.name,
             roles=ticket.tokens if account is None else account.roles,
@@ -200,6 +200,10 @@ class AuthTkt:
 
     def _account(self, environ: WSGIEnvironment, user: str) -> Account | None:
         return None if self._users is None else self._verifier.account(user, environ)
+
+    def _name(self, user: str) -> str:
+        """The name in the spelling of the source, whose account it is."""
+        return self._verifier.name_of(user) or user
 
     def _renew(self, environ: WSGIEnvironment, read: Read, now: float, *, alone: bool) -> None:
         """Replace a ticket that is old enough, or was made with another digest or secret than new ones are."""
@@ -222,6 +226,8 @@ class AuthTkt:
         account = self._account(environ, user)
         if account is None and self._users is not None:
             raise LookupError(f"no user {user!r} who may sign in")
+        if account is not None:
+            user = self._name(user)
         if account is not None and not kept:  # for other readers: the roles that a ticket can tell
             kept = [role for role in sorted(account.roles) if role.isprintable() and not set(role) & set("!,")]
         ticket = Ticket(user, at=int(self._clock()), tokens=kept, data=with_max_age(data, max_age))
