@@ -217,11 +217,15 @@ def test_what_is_no_name_is_wrong(name):
     ],
 )
 @pytest.mark.parametrize("path", ["/login", "/logout"])
-def test_a_form_of_another_site_is_refused_and_sets_no_cookie(headers, path):
+def test_a_form_of_another_site_is_refused_and_sets_no_cookie(headers, path, caplog):
     browser = Browser(site(), HTTP_HOST="127.0.0.1")
     answer = browser.post(path, {"username": "ann", "password": "apple"}, headers)
     assert answer.code == 403
     assert answer.all("Set-Cookie") == []
+    told = caplog.messages
+    assert len(told) == 1
+    assert told[0].startswith("auth.refused ")
+    assert told[0].endswith("scheme='session' reason='cross-site'")
 
 
 @pytest.mark.parametrize(

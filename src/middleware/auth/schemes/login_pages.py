@@ -119,12 +119,11 @@ class LoginPages:
         from middleware.auth.forms import Form
 
         ours = _from_our_page(environ)
-        if ours is False:
-            return Form(refused=("403 Forbidden", "cross-site"))
-        form = forms.read(environ)
+        form = Form() if ours is False else forms.read(environ)
         if ours is None and form.refused is None:
-            if form_tokens.is_right(environ, session_of(environ), form.only("token")):
-                return form
+            ours = form_tokens.is_right(environ, session_of(environ), form.only("token"))
+        if ours is False:
+            tell(environ, "refused", scheme=self._scheme.name, reason="cross-site")
             return Form(refused=("403 Forbidden", "cross-site"))
         return form
 
