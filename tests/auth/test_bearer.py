@@ -279,10 +279,20 @@ def test_one_role_and_scp_as_a_text_are_taken_as_issuers_write_them():
 
 
 def test_another_claim_can_name_the_user():
-    app = site(user="email")
-    assert ask(app, headers=bearer(token(email="ann@site.example"))).text.startswith("ann@site.example ")
+    app = site(user="nick")
+    assert ask(app, headers=bearer(token(nick="ann"))).text.startswith("ann ")
     for bad in (None, "", 7, "ann\nroot", "ann smith", "a\u200bnn", "\uff41nn", "ja\u0308son"):
-        assert ask(app, headers=bearer(token(email=bad))).code == 401
+        assert ask(app, headers=bearer(token(nick=bad))).code == 401
+
+
+def test_an_address_names_the_user_only_where_the_issuer_has_verified_it():
+    app = site(user="email")
+    assert ask(app, headers=bearer(token(email="ann@site.example", email_verified=True))).text.startswith("ann@site")
+    assert ask(app, headers=bearer(token(email="ann@site.example"))).code == 401
+    for said in (False, None, "true", 1):
+        assert ask(app, headers=bearer(token(email="ann@site.example", email_verified=said))).code == 401
+    for bad in ("ann", "a@evil.example@site.example"):
+        assert ask(app, headers=bearer(token(email=bad, email_verified=True))).code == 401
 
 
 def test_a_name_beyond_ascii_is_the_same_in_remote_user():

@@ -69,6 +69,8 @@ class SignedTokens:
         # know both. A `sub` is the issuer's own, and compared as it is (RFC 7519, section 4.1.2).
         if self._user != "sub" and normal_name(name) != name:
             raise InvalidToken("subject")
+        if self._user == "email" and (claims.get("email_verified") is not True or name.count("@") != 1):
+            raise InvalidToken("unverified address")  # at some issuers users write there what they like
         return name
 
 
