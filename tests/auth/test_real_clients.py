@@ -1,4 +1,4 @@
-"""Real clients at a real server: curl with Basic, and the whole way through the login page."""
+"""Real clients at a real server: curl, requests and httpx with Basic, and the whole way through the login page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import httpx
 import pytest
+import requests
 from auth_helpers import stored, who
 from conftest import program
 
@@ -50,6 +52,29 @@ def test_curl_signs_in_by_basic():
         assert curl("--basic", "-u", 'jäsøn:p"ä:s\\s', url).startswith("jäsøn ")
         assert curl("--anyauth", "-u", "ann:apple", url) == "ann ann Basic"
         assert "401" in curl("-i", "-u", "ann:pear", url).splitlines()[0]
+
+
+@pytest.mark.parametrize("client", [requests, httpx], ids=["requests", "httpx"])
+def test_BAS_3_clients_in_python_sign_in_by_basic(client):
+    """requests sends a text as latin-1, httpx as UTF-8."""
+    app = AuthMiddleware(who, Basic(USERS), remote_user_encoding="wsgi")
+    with served(app) as url:
+        answer = client.get(url, auth=("jäsøn", 'p"ä:s\\s'), timeout=20)
+        assert (answer.status_code, answer.content.decode().split(" ")[0]) == (200, "jäsøn")
+        assert client.get(url, auth=("ann", "pear"), timeout=20).status_code == 401
+
+
+@pytest.mark.parametrize("client", [requests.Session, httpx.Client], ids=["requests", "httpx"])
+def test_clients_in_python_go_through_the_login_page(client):
+    layer = AuthMiddleware(who, SessionLogin(USERS), rules=[require("/")])
+    with served(SessionMiddleware(layer, store=MemoryStore())) as url, client() as session:
+        session.headers["Accept"] = "text/html"
+        page = session.get(f"{url}/login").text
+        token = page.partition('name="token" value="')[2].partition('"')[0]
+        form = {"username": "ann", "password": "apple", "token": token}
+        assert session.post(f"{url}/login", data=form).status_code in (200, 303)
+        assert session.get(f"{url}/notes").text == "ann ann session"
+        assert session.post(f"{url}/login", data={**form, "token": "another"}).status_code == 403
 
 
 def test_curl_goes_through_the_login_page_with_the_token_of_its_session(tmp_path):
