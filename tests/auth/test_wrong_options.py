@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from asking import ask
 from auth_helpers import stored, who
 
 from middleware import (
@@ -23,6 +24,7 @@ from middleware import (
 )
 from middleware.auth import UsersFrom
 from middleware.errors import ConfigurationError
+from middleware.integrations.flask import by_identity
 
 USERS = {"ann": stored("apple")}
 HA1S = {"ann": "0" * 64}
@@ -70,6 +72,7 @@ WRONG = {
     "needs audience=": lambda: Bearer(issuer="https://op.example", audience=5),
     "roles= is the name of a claim": lambda: Bearer(issuer="https://op.example", audience="api", roles=5),
     "leave out legacy_typ=, leeway=": lambda: Bearer(verify=len, leeway=5, legacy_typ=True),
+    "finds a user by name": lambda: by_identity("find_user"),
     "maps 'ann' to a role": lambda: ServerUser(roles={"ann": 5}),
     "not 'staff'": lambda: ClientCertificate("cn", roles={"staff": ["admin"]}),
     "maps 'issuer:CN=A' to a role": lambda: ClientCertificate("cn", roles={"issuer:CN=A": None}),
@@ -113,3 +116,9 @@ def test_what_means_nothing_is_said_in_a_sentence(says):
 def test_a_password_that_is_no_text_is_no_password(password):
     with pytest.raises(TypeError, match="a password is text"):
         hash_password(password)
+
+
+@pytest.mark.parametrize("page", [b"<p>No.", None])
+def test_a_page_that_is_no_text_says_so(page):
+    with pytest.raises(TypeError, match="page= gives the HTML as text"):
+        ask(AuthMiddleware(who, Basic(USERS), page=lambda *_: page), headers={"Accept": "text/html"})

@@ -133,6 +133,8 @@ def _hidden(name: str, value: str) -> str:
 
 def _html(status: str, body: str, headers: Iterable[tuple[str, str]] = (), *, built_in: bool = True) -> Response:
     safety = [("Content-Security-Policy", _CONTENT_SECURITY_POLICY), ("X-Frame-Options", "DENY")] if built_in else []
+    if not isinstance(body, str):
+        raise TypeError(f"page= gives the HTML as text, not {type(body).__name__}")
     return _answer(status, "text/html; charset=utf-8", body.encode(), [*headers, *safety])
 
 

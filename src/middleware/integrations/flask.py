@@ -68,6 +68,9 @@ def by_identity(find: Callable[[str], Any]) -> Callable[[Request], Any]:
     asked where nobody is identified. Raises LayerMissing where the request passed no AuthMiddleware.
     """
 
+    if not callable(find):
+        raise ConfigurationError(f"by_identity takes a function that finds a user by name, not {find!r}")
+
     def load(request: Request) -> Any:
         identity = get_identity(request.environ)
         return None if identity is None else find(identity.user)
