@@ -334,17 +334,25 @@ def test_an_api_key_is_added_to_a_file_that_only_its_owner_reads(run, tmp_path):
     assert all(ApiKeys(file).get(out.split("_")[1]).user == "ci" for _, out, _ in keys)
 
 
+def test_scopes_are_what_rules_ask_for(run):
+    from middleware.auth.key_file import record_of
+
+    _, out, _ = run("auth", "apikey", "--user", "ci", "--scope", "orders:read orders:write", "--scope", "stock")
+    assert record_of(out.splitlines()[1]).scopes == {"orders:read", "orders:write", "stock"}
+
+
 def test_an_api_key_may_end(run):
     from middleware.auth.key_file import record_of
 
-    _, out, _ = run("auth", "apikey", "--user", "ci", "--expires", "2027-01-31")
-    assert record_of(out.splitlines()[1]).expires_at == 1801353600
+    _, out, _ = run("auth", "apikey", "--user", "ci", "--expires", "2127-01-31")
+    assert record_of(out.splitlines()[1]).expires_at == 4957027200
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--user", "ci", "--expires", "soon"], "no date such as 2027-01-31"),
+        (["--user", "ci", "--expires", "2020-01-31"], "--expires 2020-01-31 is over already"),
         (["--user", "ci", "--prefix", "a-b"], "prefix of an API key"),
         (["--user", ""], "the user of an API key"),
         (["ci"], "usage:"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from middleware.commands.terminal import asked_password, complain, say
 
 TYPE_CHECKING = False
@@ -121,11 +123,12 @@ def _make_key(asked: Namespace) -> int:
     from middleware.auth.api_keys import new_api_key
     from middleware.auth.key_file import add_to_file, line_of, seconds_of
 
+    scopes = [scope for several in asked.scope for scope in several.split()]
     try:
         expires_at = None if asked.expires is None else seconds_of(asked.expires)
-        key, record = new_api_key(
-            asked.prefix, user=asked.user, scopes=asked.scope, roles=asked.role, expires_at=expires_at
-        )
+        if expires_at is not None and expires_at <= time.time():
+            raise ValueError(f"--expires {asked.expires} is over already")
+        key, record = new_api_key(asked.prefix, user=asked.user, scopes=scopes, roles=asked.role, expires_at=expires_at)
     except ValueError as error:
         complain(str(error), "auth apikey")
         return 2
