@@ -7,7 +7,6 @@ whoever only looks at a form, as often as they like, leaves nothing on the serve
 from __future__ import annotations
 
 import os
-from hmac import compare_digest
 
 from middleware.auth.schemes.kept_login import LOGIN
 from middleware.cookies.codec import values_of
@@ -58,7 +57,11 @@ def is_right(environ: WSGIEnvironment, session: Session, given: str | None) -> b
     if LOGIN in session:
         return False  # a login begins with a new token
     sent = _sent(environ)
-    return bool(sent) and given is not None and compare_digest(sent.encode(), given.encode("utf-8", "surrogatepass"))
+    if not sent or given is None:
+        return False
+    from hmac import compare_digest
+
+    return compare_digest(sent.encode(), given.encode("utf-8", "surrogatepass"))
 
 
 def _sent(environ: WSGIEnvironment) -> str:
