@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# What the names of fields, methods and schemes are made of (RFC 9110, section 5.6.2).
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SHORT_DAYS = tuple(day.lower() for day in _DAYS)
@@ -15,6 +18,12 @@ _SHORT_DAYS_COMMA = tuple(f"{day}," for day in _SHORT_DAYS)
 _LONG_DAYS_COMMA = ("monday,", "tuesday,", "wednesday,", "thursday,", "friday,", "saturday,", "sunday,")
 _MONTH_NUMBERS = {month.lower(): number for number, month in enumerate(_MONTHS, 1)}
 _MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def environ_key(name: str) -> str:
+    """Where environ has the request field with this name (PEP 3333)."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def members(value: str) -> list[str]:

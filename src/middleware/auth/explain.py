@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from middleware.auth.rules import is_method
+from middleware.headers import environ_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def asked_schemes(gate: Gate, environ: WSGIEnvironment | None) -> list[tuple[str
     for scheme in gate.schemes:
         what = "which reads " + (", ".join(scheme.reads) or "no field")
         if environ is not None and scheme.reads:
-            there = [field for field in scheme.reads if environ.get("HTTP_" + field.upper().replace("-", "_"))]
+            there = [field for field in scheme.reads if environ.get(environ_key(field))]
             what += f": {', '.join(there)} is there" if there else ": not there"
         found.append((scheme.name, what))
     return found

@@ -6,6 +6,7 @@ from middleware.auth.rules import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
 from middleware.auth.throttle import Throttle
 from middleware.errors import ConfigurationError
+from middleware.headers import TOKEN, environ_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 _VERBS = ("get", "set", "add", "swap", "delete")
 _PARTS = ("name", "auth_type", "reads", "authenticate", "challenges")
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
 
 def check_options(
@@ -66,6 +66,6 @@ def environ_keys(names: Iterable[str]) -> tuple[str, ...]:
         raise ConfigurationError(f"scrub= takes a list of header fields, [] for none, not {names!r}")
     given = tuple(names)
     for name in given:
-        if not isinstance(name, str) or not name or not _TOKEN.issuperset(name):
+        if not isinstance(name, str) or not name or not TOKEN.issuperset(name):
             raise ConfigurationError(f"scrub= takes the names of header fields, not {name!r}")
-    return tuple("HTTP_" + name.upper().replace("-", "_") for name in given)
+    return tuple(map(environ_key, given))

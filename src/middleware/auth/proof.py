@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from middleware.auth.networks import Networks
 from middleware.errors import ConfigurationError
+from middleware.headers import environ_key
 from middleware.operators import say_once
 from middleware.signing import check_secrets
 
@@ -94,7 +95,7 @@ class Field:
             raise ConfigurationError(f"{option}= names a field that only the proxy sends, which {name} is not")
         self.name = name
         upper = name.upper()
-        self._key = "HTTP_" + upper.replace("-", "_")
+        self._key = environ_key(name)
         # `X.Auth.User:` and `X-Auth-User :` are other fields; what they say is not for the application either.
         self._twins = tuple({f"HTTP_{upper.replace('-', '.')}", f"{self._key} "} - {self._key})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from io import BytesIO, StringIO
 
-from middleware.caching.keys.variants import environ_key
+from middleware.headers import environ_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

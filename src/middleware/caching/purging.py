@@ -6,9 +6,9 @@ tags instead. `Soft-Purge: ?1` makes it a soft purge. Only the method says so: n
 
 from __future__ import annotations
 
-from middleware.caching.keys.variants import environ_key
 from middleware.caching.rules.tags import TAG_FIELDS, tags_of
 from middleware.errors import StoreError
+from middleware.headers import environ_key
 from middleware.wsgi import Response
 
 TYPE_CHECKING = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
+from middleware.headers import TOKEN, environ_key
 from middleware.logging.formats import by_function, combined, common, extended
 from middleware.logging.record import AccessRecord, code_of
 from middleware.logging.request_id import KEY, is_request_id, make_request_id
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 NOTES_KEY = "middleware.notes"
 
 _FORMATS = {"common": common, "combined": combined, "extended": extended}
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 class LoggingMiddleware:
@@ -59,12 +59,12 @@ class LoggingMiddleware:
         self._emit = emitter(sink)
         self._header = request_id_header
         self._trusted_key: str | None = None
-        if request_id_header is not None and not (request_id_header and _TOKEN.issuperset(request_id_header)):
+        if request_id_header is not None and not (request_id_header and TOKEN.issuperset(request_id_header)):
             raise ConfigurationError(f'request_id_header={request_id_header!r} is no field name: try "X-Request-ID"')
         if trust_request_id:
             if request_id_header is None:
                 raise ConfigurationError("trust_request_id=True needs request_id_header, the field to take the id from")
-            self._trusted_key = "HTTP_" + request_id_header.upper().replace("-", "_")
+            self._trusted_key = environ_key(request_id_header)
         self._clock = clock
         self._timer = timer
         self._failures = Failures()

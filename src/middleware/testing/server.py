@@ -10,6 +10,8 @@ import os
 from collections.abc import Sized
 from io import BytesIO, StringIO
 
+from middleware.headers import TOKEN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     Files = Literal["class", "function", "descriptor", "none"]
 
-TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 HOP_BY_HOP = {
     "connection",
     "keep-alive",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from middleware.auth.schemes.authorization import is_one_of_several
 from middleware.auth.schemes.base import Refused
+from middleware.headers import TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ MOST_PARAMETERS = 32
 ALGORITHMS: tuple[Algorithm, ...] = ("SHA-256", "MD5")  # in the order of preference
 HEX_DIGITS: dict[Algorithm, int] = {"SHA-256": 64, "MD5": 32}  # of a digest
 
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_TOKEN = frozenset("!#$%&'*+-.^_`|~" + _LETTERS)
 _UNQUOTED = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('",\\')
-_ATTRIBUTE = frozenset("!#$&+-.^_`|~" + _LETTERS)  # RFC 8187, section 3.2.1
+_ATTRIBUTE = TOKEN - frozenset("%*'")  # RFC 8187, section 3.2.1
 _HEX = frozenset("0123456789abcdefABCDEF")
 _VARIANTS: dict[str, tuple[Algorithm, bool]] = {
     "sha-256": ("SHA-256", False),
@@ -79,7 +78,7 @@ class Credentials:
 def credentials(field: str) -> Credentials | Refused | None:
     """What an Authorization field holds; Refused for bad credentials, None where they are of another scheme."""
     text = field.strip(" ")
-    if text[:6].lower() != "digest" or text[6:7] in _TOKEN:
+    if text[:6].lower() != "digest" or text[6:7] in TOKEN:
         is_hidden = len(text) <= LONGEST and "digest" in text.lower() and is_one_of_several("digest", text)
         return Refused("several credentials", 400) if is_hidden else None
     if len(field) > LONGEST:
@@ -107,7 +106,7 @@ def parameters(text: str) -> dict[str, str] | None:
             return found
         equals = text.find("=", place)
         name = text[place:equals].rstrip(" \t").lower()
-        if equals < 0 or not name or not _TOKEN.issuperset(name) or name in found or len(found) == MOST_PARAMETERS:
+        if equals < 0 or not name or not TOKEN.issuperset(name) or name in found or len(found) == MOST_PARAMETERS:
             return None
         place = _after_space(text, equals + 1)
         if text[place : place + 1] == '"':

@@ -15,6 +15,7 @@ from middleware.auth.schemes.authorization import is_one_of_several, realm_param
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError
+from middleware.headers import environ_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class ApiKey:
                 f"header= is a field of its own, not {header}; Authorization: ApiKey ... is read besides"
             )
         self.reads: tuple[str, ...] = ("Authorization",) if header is None else (header, "Authorization")
-        self._field = None if header is None else f"HTTP_{header.upper().replace('-', '_')}"
+        self._field = None if header is None else environ_key(header)
         self._challenges = (f"ApiKey {realm_parameter(realm)}",)
         check_clock(clock)
         self._clock = clock

@@ -19,8 +19,9 @@ from middleware.caching.keys.targets import (
     whatever_is_there,
     without_target,
 )
-from middleware.caching.keys.variants import CREDENTIALS, Variants, environ_key, framed
+from middleware.caching.keys.variants import CREDENTIALS, Variants, framed
 from middleware.caching.memo import Memo
+from middleware.headers import environ_key
 from middleware.operators import say_once
 
 TYPE_CHECKING = False

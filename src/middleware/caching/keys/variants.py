@@ -5,6 +5,7 @@ from __future__ import annotations
 from middleware.caching.keys.ignoring import kept_cookies
 from middleware.caching.memo import Memo
 from middleware.caching.rules.selecting import selecting_value
+from middleware.headers import environ_key
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -130,12 +131,6 @@ def _normalised(normalise: Callable[[str], str | None], name: str, value: str) -
         logger="middleware.caching",
     )
     return value
-
-
-def environ_key(name: str) -> str:
-    """Where environ has the request field with this name."""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def framed(parts: Iterable[str | None]) -> str:
