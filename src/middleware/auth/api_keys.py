@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from middleware.auth.option_checks import a_switch, is_number
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -61,10 +62,9 @@ class ApiKeyRecord:
         for option, names in (("scopes", scopes), ("roles", roles)):
             if isinstance(names, str):
                 raise ConfigurationError(f"{option} are a list: [{names!r}]")
-        if expires_at is not None and (isinstance(expires_at, bool) or not isinstance(expires_at, (int, float))):
+        if expires_at is not None and not is_number(expires_at):
             raise ConfigurationError(f"expires_at is in seconds since 1970, or None, not {expires_at!r}")
-        if not isinstance(disabled, bool):
-            raise ConfigurationError(f"disabled is True or False, not {disabled!r}")
+        a_switch("disabled", disabled)
         for name, value in zip(
             ("id", "sha256", "user", "scopes", "roles", "expires_at", "disabled"),
             (id, sha256, user, frozenset(scopes), frozenset(roles), expires_at, disabled),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.auth.option_checks import check_store
 from middleware.auth.rules import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
 from middleware.auth.throttle import Throttle
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from middleware.auth.schemes.base import Scheme
 
-_VERBS = ("get", "set", "add", "swap", "delete")
 _PARTS = ("name", "auth_type", "reads", "authenticate", "challenges")
 
 
@@ -24,8 +24,7 @@ def check_options(
     """Raises ConfigurationError."""
     if rules is not None and (isinstance(rules, Rule) or not hasattr(rules, "__iter__")):
         raise ConfigurationError("rules= takes a list, in the order in which they are tried")
-    if store is not None and not all(callable(getattr(store, verb, None)) for verb in _VERBS):
-        raise ConfigurationError(f"store= is a store, such as RedisStore(client), or None, not {type(store).__name__}")
+    check_store(store)
     if throttle not in ("default", None) and not isinstance(throttle, Throttle):
         raise ConfigurationError(f'throttle= is "default", Throttle(...), or None for no such thing, not {throttle!r}')
     if on_event is not None and not callable(on_event):

@@ -6,7 +6,7 @@ frameworks read as another method only make it stricter.)
 
 from __future__ import annotations
 
-from middleware.auth.option_checks import a_switch
+from middleware.auth.option_checks import a_switch, check_seconds
 from middleware.auth.paths import readings
 from middleware.errors import ConfigurationError
 
@@ -152,8 +152,8 @@ def require(
     Access-Control-Request-Method) passes without credentials, for browsers send none with it. Raises
     ConfigurationError.
     """
-    if fresh is not None and (isinstance(fresh, bool) or not isinstance(fresh, (int, float)) or not fresh > 0):
-        raise ConfigurationError(f"require(): fresh= is a number of seconds above 0, not {fresh!r}")
+    if fresh is not None:
+        check_seconds("require(): fresh", fresh)
     if check is not None and not callable(check):
         raise ConfigurationError(f"require(): check= is a function of an identity and environ, not {check!r}")
     return Rule(

@@ -8,13 +8,13 @@ them together too. What it takes to count is imported with the first try.
 from __future__ import annotations
 
 import time
-from math import ceil, isfinite
+from math import ceil
 from threading import Lock
 
 from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
 from middleware.auth.networks import Networks, network_of, wider_network
-from middleware.auth.option_checks import check_clock
+from middleware.auth.option_checks import check_clock, check_seconds, check_store
 from middleware.errors import ConfigurationError, StoreError
 from middleware.operators import say_once
 
@@ -35,7 +35,6 @@ MOST_LOUD = 1024  # networks
 WIDER = 4  # times as many failures of a name are free in the /48 of an IPv6 address as in its /64
 TOLD_EACH = 60.0  # seconds
 _OF_THIS_MACHINE = ("", "127.0.0.0/24", "0:0:0:0::/64")
-VERBS = ("get", "set", "add", "swap", "delete")
 
 
 class Throttle:
@@ -82,11 +81,10 @@ class Throttle:
             ("forget_after", forget_after),
             ("device_life", device_life),
         ):
-            _check_seconds(name, seconds)
+            check_seconds(name, seconds)
         if longest_delay < first_delay:
             raise ConfigurationError(f"longest_delay={longest_delay!r} is shorter than first_delay={first_delay!r}")
-        if store is not None and (isinstance(store, type) or not all(hasattr(store, verb) for verb in VERBS)):
-            raise ConfigurationError(f'store= takes a store, such as SQLiteStore("throttle.db"), not {store!r}')
+        check_store(store)
         if on_store_error not in ("allow", "deny"):
             raise ConfigurationError(f'on_store_error= is "allow" or "deny", not {on_store_error!r}')
         check_clock(clock)
@@ -267,8 +265,3 @@ def _say_who_counts(store: Store) -> None:
 def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"{name}= is a number of failures above 0, not {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or value <= 0:
-        raise ConfigurationError(f"{name}= is a number of seconds above 0, not {value!r}")

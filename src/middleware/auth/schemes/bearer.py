@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from middleware.auth.jwt.errors import InvalidToken
-from middleware.auth.option_checks import a_switch, check_clock
+from middleware.auth.option_checks import a_switch, check_clock, is_number
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
@@ -82,7 +82,7 @@ class Bearer:
         if not isinstance(user, str) or not user:
             raise ConfigurationError(f"user= is the name of a claim, not {user!r}")
         remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember is None else remember
-        if not _is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
+        if not is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
             raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
         self._challenge = f"Bearer {realm_parameter(realm)}"
         check_clock(clock)
@@ -198,7 +198,7 @@ def _verifier(
             "Bearer needs audience=: the name of this API in `aud`, or the tokens that the issuer made for any other "
             "site would open this one"
         )
-    if not _is_number(leeway) or not 0 <= leeway <= MOST_LEEWAY:
+    if not is_number(leeway) or not 0 <= leeway <= MOST_LEEWAY:
         raise ConfigurationError(f"leeway= is a number of seconds from 0 to {MOST_LEEWAY}, not {leeway!r}")
     if keys is None:
         source, counting = published_keys(
@@ -236,7 +236,3 @@ def _texts(given: object) -> tuple[str, ...]:
     """One text, or those of a list; nothing where one of them is none."""
     texts = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else ()
     return texts if all(isinstance(one, str) and one for one in texts) else ()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

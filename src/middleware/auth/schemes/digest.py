@@ -9,7 +9,7 @@ from middleware.auth.digest.sources import ha1_in, source_of
 from middleware.auth.digest.target import is_target
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
-from middleware.auth.option_checks import a_switch, check_clock
+from middleware.auth.option_checks import a_switch, check_clock, check_seconds, check_store
 from middleware.auth.schemes.authorization import realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell
@@ -253,13 +253,7 @@ def _in_order(algorithms: Sequence[Algorithm]) -> tuple[Algorithm, ...]:
 def _check_options(realm: object, nonce_lifetime: object, max_nonces: object, store: object) -> None:
     if not realm:
         raise ConfigurationError(f"realm= is a text, for every HA1 is made for it, not {realm!r}")
-    if (
-        isinstance(nonce_lifetime, bool)
-        or not isinstance(nonce_lifetime, int | float)
-        or not 0 < nonce_lifetime < float("inf")
-    ):
-        raise ConfigurationError(f"nonce_lifetime= is a number of seconds above 0, not {nonce_lifetime!r}")
+    check_seconds("nonce_lifetime", nonce_lifetime)
     if isinstance(max_nonces, bool) or not isinstance(max_nonces, int) or max_nonces < 1:
         raise ConfigurationError(f"max_nonces= is a number above 0, not {max_nonces!r}")
-    if store is not None and not all(callable(getattr(store, verb, None)) for verb in ("get", "add", "swap")):
-        raise ConfigurationError(f"store= is a store, such as SQLiteStore(path), or None, not {type(store).__name__}")
+    check_store(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.auth.option_checks import a_switch, is_number
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError
 
@@ -33,10 +34,9 @@ class RememberMe:
     lines: Mapping[bool, CookieLine]  # by whether they are Secure
 
     def __init__(self, days: float = 30, *, extend: bool = False, cookie: CookieOptions | None = None) -> None:
-        if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_DAYS:
+        if not is_number(days) or not 0 < days <= MOST_DAYS:
             raise ConfigurationError(f"days is a number above 0, up to {MOST_DAYS}, not {days!r}")
-        if not isinstance(extend, bool):
-            raise ConfigurationError(f"extend is True or False, not {extend!r}")
+        a_switch("extend", extend)
         options = CookieOptions() if cookie is None else cookie
         if not isinstance(options, CookieOptions):
             raise ConfigurationError(f"cookie= takes CookieOptions(...), not {cookie!r}")

@@ -7,6 +7,7 @@ does. They begin with `wm.`; the peers pass over them.
 
 from __future__ import annotations
 
+from middleware.auth.option_checks import is_number
 from middleware.auth.tickets.codec import Ticket
 from middleware.errors import ConfigurationError
 
@@ -105,6 +106,6 @@ def _number(text: str | None) -> int | None:
 
 
 def _seconds(option: str, value: object, least: int = 1) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+    if not is_number(value) or value < least:
         raise ConfigurationError(f"{option}= is a number of seconds, not {value!r}")
     return value
