@@ -330,4 +330,4 @@ def test_without_its_store_nobody_is_let_in(caplog):
     assert answer.code == 503
     assert answer.header("Retry-After")
     assert [event.name for event in events] == ["source.unavailable"]
-    assert "Digest cannot ask its store" in caplog.text
+    assert "the store of Digest failed" in caplog.text

@@ -73,6 +73,15 @@ def tell(
         layer.tell(environ, name, user, {key: _cut(value) for key, value in facts.items() if value is not None})
 
 
+def tell_unavailable(environ: WSGIEnvironment | None, what: str, error: Exception, scheme: str | None = None) -> None:
+    """Tell that users or keys cannot be looked up, and log why. No request is told of where there is no environ."""
+    import logging
+
+    logging.getLogger("middleware.auth").error("%s failed", what, exc_info=error)
+    if environ is not None:
+        tell(environ, "source.unavailable", scheme=scheme, reason=type(error).__name__)
+
+
 def request_facts(environ: WSGIEnvironment) -> dict[str, object]:
     """What an event says about its request."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")

@@ -19,7 +19,7 @@ from middleware.auth.passwords import (
     verify,
 )
 from middleware.auth.schemes.base import Unavailable
-from middleware.auth.telling import tell
+from middleware.auth.telling import tell, tell_unavailable
 from middleware.auth.users import Account, Htpasswd, account_of, costs_of, finder, known_hashes, naming, upgrader
 from middleware.auth.users.warning import tell_weak
 
@@ -68,11 +68,7 @@ class Verifier:
             found = self._find(user)
             return found if found is None or type(found) is str else account_of(found)
         except Exception as error:  # whatever it is, nobody can be identified
-            import logging
-
-            logging.getLogger("middleware.auth").exception("the user source failed")
-            if environ is not None:
-                tell(environ, "source.unavailable", reason=type(error).__name__)
+            tell_unavailable(environ, "the user source", error)
             raise Unavailable from error
 
     def account(self, user: str, environ: WSGIEnvironment | None = None) -> Account | None:

@@ -13,7 +13,7 @@ from middleware.auth.identity import Identity
 from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
-from middleware.auth.telling import tell
+from middleware.auth.telling import tell_unavailable
 from middleware.errors import ConfigurationError
 from middleware.headers import environ_key
 
@@ -126,10 +126,7 @@ class ApiKey:
         try:
             return record_from(self._find(key_id))
         except Exception as error:  # whatever it is, nobody can be identified
-            import logging
-
-            logging.getLogger("middleware.auth").exception("the source of API keys failed")
-            tell(environ, "source.unavailable", scheme=self.name, reason=type(error).__name__)
+            tell_unavailable(environ, "the source of API keys", error, self.name)
             raise Unavailable from error
 
 

@@ -12,7 +12,7 @@ from middleware.auth.made_once import made_once
 from middleware.auth.option_checks import a_switch, check_clock, check_seconds, check_store
 from middleware.auth.schemes.authorization import realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
-from middleware.auth.telling import tell
+from middleware.auth.telling import tell, tell_unavailable
 from middleware.auth.users.account import account_of
 from middleware.errors import ConfigurationError
 from middleware.signing import check_secrets
@@ -186,7 +186,7 @@ class Digest:
         asked = given.username if given.userhash and user is None else user  # a source is not asked for what is no name
         found = None
         if asked is not None:
-            found = self._asked(environ, "users", lambda: account_of(self._source.ha1(asked, self._realm, algorithm)))
+            found = self._asked(environ, "source", lambda: account_of(self._source.ha1(asked, self._realm, algorithm)))
         stored = ha1_in(found, algorithm)
         is_right = compare_digest(
             expected_response(stored or "0" * HEX_DIGITS[algorithm], given, environ["REQUEST_METHOD"]), given.response
@@ -196,7 +196,7 @@ class Digest:
     def _user_of(self, environ: WSGIEnvironment, given: Credentials) -> str | None:
         """The user that is named, in the spelling of sources; None for what is no name, or the digest of none."""
         if given.userhash:
-            return self._asked(environ, "users", self._digests).get(given.username.lower())
+            return self._asked(environ, "source", self._digests).get(given.username.lower())
         from middleware.auth.names import normal_name
 
         return normal_name(given.username)
@@ -233,10 +233,7 @@ class Digest:
         except Unavailable:
             raise
         except Exception as error:
-            import logging
-
-            logging.getLogger("middleware.auth").exception("Digest cannot ask its %s", what)
-            tell(environ, "source.unavailable", scheme=self.name, reason=what)
+            tell_unavailable(environ, f"the {what} of Digest", error, self.name)
             raise Unavailable from error
 
 
