@@ -107,6 +107,14 @@ def test_building_the_five_layers_loads_nothing_dear(session):
     assert loaded & TOO_DEAR == set()
 
 
+def test_a_scheme_loads_no_other_and_no_other_room():
+    source = "from middleware import AuthMiddleware, Basic, allow; AuthMiddleware(print, Basic({}), rules=[allow('/')])"
+    loaded = loaded_by(source)
+    schemes = {name.rpartition(".")[2] for name in loaded if name.startswith("middleware.auth.schemes.")}
+    assert schemes == {"authorization", "base", "basic"}
+    assert loaded & {"middleware.caching", "middleware.cookies", "middleware.logging", "middleware.sessions"} == set()
+
+
 @pytest.mark.parametrize(
     ("content", "brings"), [({"a": [1, {"b": "c"}]}, set()), ({"a": [(1, 2)]}, {"middleware.sessions.typed"})]
 )

@@ -3,31 +3,6 @@
 Each name is loaded when it is first asked for: a site has two schemes, not ten.
 """
 
-from middleware.auth.attempts import attempt
-from middleware.auth.handle import Auth, get_auth
-from middleware.auth.identity import Identity, get_identity
-from middleware.auth.middleware import AuthMiddleware
-from middleware.auth.next_url import safe_next
-from middleware.auth.passwords import hash_password
-from middleware.auth.rules import Rule, allow, deny, optional, require
-from middleware.auth.schemes.base import Refused, Throttled, Unavailable
-from middleware.auth.schemes.basic import Basic
-from middleware.auth.schemes.client_certificate import ClientCertificate
-from middleware.auth.schemes.outer import Outer
-from middleware.auth.schemes.remember_me import RememberMe
-from middleware.auth.schemes.server_user import ServerUser
-from middleware.auth.schemes.session_login import SessionLogin
-from middleware.auth.schemes.trusted_header import TrustedHeader
-from middleware.auth.throttle import Throttle
-from middleware.auth.users import Account, Htpasswd, UsersFrom
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from middleware.auth.digest.response import ha1
-    from middleware.auth.digest.sources import PlainPasswords
-    from middleware.auth.schemes.digest import Digest
-    from middleware.auth.users.htdigest import Htdigest
-
 __all__ = [
     "Account",
     "ApiKey",
@@ -97,7 +72,7 @@ if TYPE_CHECKING:
     from middleware.auth.schemes.session_login import SessionLogin
     from middleware.auth.schemes.trusted_header import TrustedHeader
     from middleware.auth.throttle import Throttle
-    from middleware.auth.users import Account, Htpasswd
+    from middleware.auth.users import Account, Htpasswd, UsersFrom
     from middleware.auth.users.htdigest import Htdigest
 
 _NAMES_IN = {
@@ -126,7 +101,7 @@ _NAMES_IN = {
     "schemes.session_login": ("SessionLogin",),
     "schemes.trusted_header": ("TrustedHeader",),
     "throttle": ("Throttle",),
-    "users": ("Account", "Htpasswd"),
+    "users": ("Account", "Htpasswd", "UsersFrom"),
     "users.htdigest": ("Htdigest",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
