@@ -11,7 +11,7 @@ from paste.translogger import TransLogger
 
 from benchmarks.kernel import BARE, hello
 from benchmarks.method import REQUEST, Case, Row, ask, serve
-from middleware import FileSink, LoggingMiddleware
+from middleware import FileSink, LoggingMiddleware, RequestIds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ COMBINED = re.compile(
 
 def our_log(app: WSGIApplication, path: Path) -> WSGIApplication:
     """Ours, appending to this file, and as silent about request ids as the peer."""
-    return LoggingMiddleware(app, sink=FileSink(path), request_id_header=None)
+    return LoggingMiddleware(app, sink=FileSink(path), request_ids=RequestIds(None))
 
 
 def paste_log(app: WSGIApplication, path: Path) -> WSGIApplication:

@@ -39,6 +39,8 @@ __all__ = [
     "PlainPasswords",
     "RedisStore",
     "RememberMe",
+    "RequestIdFilter",
+    "RequestIds",
     "Response",
     "SQLStore",
     "SQLiteStore",
@@ -66,10 +68,12 @@ __all__ = [
     "get_session",
     "ha1",
     "hash_password",
+    "name_all_records",
     "new_api_key",
     "open_store",
     "optional",
     "require",
+    "trace_headers",
 ]
 
 TYPE_CHECKING = False  # what type checkers read as True, without importing typing
@@ -110,7 +114,17 @@ if TYPE_CHECKING:
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
-    from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, StreamSink, get_request_id
+    from middleware.logging import (
+        AccessRecord,
+        FileSink,
+        LoggingMiddleware,
+        RequestIdFilter,
+        RequestIds,
+        StreamSink,
+        get_request_id,
+        name_all_records,
+        trace_headers,
+    )
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.sessions.forms import check_csrf, csrf_input
     from middleware.sessions.in_store.users import SessionInfo
@@ -128,7 +142,10 @@ _ROOMS = {
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
-    "logging": ("AccessRecord", "FileSink", "LoggingMiddleware", "StreamSink", "get_request_id"),
+    "logging": (
+        "AccessRecord", "FileSink", "LoggingMiddleware", "RequestIdFilter", "RequestIds", "StreamSink",
+        "get_request_id", "name_all_records", "trace_headers",
+    ),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "sessions.forms": ("check_csrf", "csrf_input"),
     "sessions.in_store.users": ("SessionInfo",),

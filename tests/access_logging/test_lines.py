@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.errors import ConfigurationError
-from middleware.logging import LoggingMiddleware
+from middleware.logging import LoggingMiddleware, RequestIds
 from middleware.logging.escaping import LINE, QUOTED, cut, escaped, fitted
 
 NOON = 1795236976.789  # 21 November 2026, 04:56:16 UTC
@@ -253,7 +253,7 @@ def test_no_request_makes_other_than_one_line_of_printable_ascii(headers, entrie
     environ.update(headers)
     environ.update(entries)
     head = entries.get("REQUEST_METHOD") == "HEAD"
-    layer = LoggingMiddleware(hello, format=form, sink=lines.append, trust_request_id=trusted)
+    layer = LoggingMiddleware(hello, format=form, sink=lines.append, request_ids=RequestIds(trust=trusted))
     body = layer(environ, lambda *args: None)
     list(body)
     body.close()

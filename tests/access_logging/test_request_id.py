@@ -8,7 +8,7 @@ import pytest
 from asking import ask
 
 from middleware.errors import ConfigurationError, LayerMissing
-from middleware.logging import LoggingMiddleware, get_request_id
+from middleware.logging import LoggingMiddleware, RequestIds, get_request_id
 
 
 def hello(environ, start_response):
@@ -44,13 +44,13 @@ def test_the_application_finds_it_in_three_places():
 
 
 def test_the_header_may_have_another_name():
-    answer = ask(layer(request_id_header="X-Correlation-ID"))
+    answer = ask(layer(request_ids=RequestIds("X-Correlation-ID")))
     assert answer.header("X-Correlation-ID") == answer.text
     assert answer.header("X-Request-ID") is None
 
 
 def test_the_header_may_be_left_out_and_the_id_is_still_there():
-    answer = ask(layer(request_id_header=None))
+    answer = ask(layer(request_ids=RequestIds(None)))
     assert answer.header("X-Request-ID") is None
     assert len(answer.text) == 32
 
@@ -67,21 +67,21 @@ def test_the_id_of_a_client_is_taken_where_it_is_trusted():
         seen.append(environ["HTTP_X_REQUEST_ID"])
         return hello(environ, start_response)
 
-    answer = ask(layer(app, trust_request_id=True), headers={"X-Request-ID": "theirs-1._"})
+    answer = ask(layer(app, request_ids=RequestIds(trust=True)), headers={"X-Request-ID": "theirs-1._"})
     assert answer.text == "theirs-1._"
     assert answer.header("X-Request-ID") == "theirs-1._"
     assert seen == ["theirs-1._"]
 
 
 def test_128_characters_are_taken():
-    assert ask(layer(trust_request_id=True), headers={"X-Request-ID": "a" * 128}).text == "a" * 128
+    assert ask(layer(request_ids=RequestIds(trust=True)), headers={"X-Request-ID": "a" * 128}).text == "a" * 128
 
 
 @pytest.mark.parametrize("theirs", ["a" * 129, "", "a b", "a,b", "a\n", "\xe9", "<script>", "²"])
 def test_an_id_that_could_do_harm_is_refused(theirs):
     lines = []
     answer = ask(
-        LoggingMiddleware(hello, format="extended", sink=lines.append, trust_request_id=True),
+        LoggingMiddleware(hello, format="extended", sink=lines.append, request_ids=RequestIds(trust=True)),
         headers={"X-Request-ID": theirs},
     )
     assert len(answer.text) == 32
@@ -126,9 +126,65 @@ def test_without_the_layer_the_accessor_says_what_to_do():
 @pytest.mark.parametrize("name", ["", "X Request", "X-Request-ID:", "X\n", "Ñ"])
 def test_a_header_name_that_is_none_is_refused(name):
     with pytest.raises(ConfigurationError, match="no field name"):
-        layer(request_id_header=name)
+        layer(request_ids=RequestIds(name))
 
 
 def test_trust_without_a_header_is_refused():
-    with pytest.raises(ConfigurationError, match="needs request_id_header"):
-        layer(request_id_header=None, trust_request_id=True)
+    with pytest.raises(ConfigurationError, match="needs header="):
+        RequestIds(None, trust=True)
+
+
+def test_the_id_need_not_go_to_the_client():
+    answer = ask(layer(request_ids=RequestIds(echo=False, trust=True)), headers={"X-Request-ID": "theirs"})
+    assert answer.text == "theirs"
+    assert answer.header("X-Request-ID") is None
+
+
+def test_a_function_may_judge_the_ids_of_clients():
+    ids = RequestIds(trust=True, accept=lambda text: text.startswith("Root=1-"))
+    assert ask(layer(request_ids=ids), headers={"X-Request-ID": "Root=1-abc"}).text == "Root=1-abc"
+    assert ask(layer(request_ids=ids), headers={"X-Request-ID": "abc"}).text != "abc"
+
+
+@pytest.mark.parametrize("theirs", ["a b", 'a"b', "a\\b", "a,b", "a\n", "\xe9", "a" * 129, ""])
+def test_no_function_lets_an_id_in_that_could_do_harm(theirs):
+    ids = RequestIds(trust=True, accept=lambda text: True)
+    assert len(ask(layer(request_ids=ids), headers={"X-Request-ID": theirs}).text) == 32
+
+
+def test_a_function_may_make_the_ids():
+    assert ask(layer(request_ids=RequestIds(make=lambda: "one-of-ours"))).text == "one-of-ours"
+
+
+@pytest.mark.parametrize("bad", ["", "a b", None, 7, "x" * 129])
+def test_a_function_that_makes_rubbish_or_fails_is_counted_and_replaced(bad):
+    def fail():
+        raise OSError("no entropy")
+
+    for make in (lambda: bad, fail):
+        made = layer(request_ids=RequestIds(make=make))
+        assert len(ask(made).text) == 32
+        assert made.lines_lost == 1
+
+
+def test_a_function_that_fails_to_judge_refuses():
+    def fail(text):
+        raise KeyError(text)
+
+    made = layer(request_ids=RequestIds(trust=True, accept=fail))
+    assert len(ask(made, headers={"X-Request-ID": "theirs"}).text) == 32
+    assert made.lines_lost == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"trust": "yes"}, {"echo": 1}, {"accept": "[a-z]+", "trust": True}, {"make": 7}, {"accept": str.isalnum}],
+)
+def test_what_cannot_be_is_refused(options):
+    with pytest.raises(ConfigurationError):
+        RequestIds(**options)
+
+
+def test_request_ids_are_a_value_of_their_own():
+    with pytest.raises(ConfigurationError, match="RequestIds"):
+        layer(request_ids="X-Request-ID")

@@ -14,7 +14,7 @@ import pytest
 from asking import ask
 
 from middleware.errors import ConfigurationError
-from middleware.logging import FileSink, LoggingMiddleware, StreamSink
+from middleware.logging import FileSink, LoggingMiddleware, RequestIds, StreamSink
 from middleware.logging.sinks import Failures
 
 SRC = str(Path(__file__).parent.parent.parent / "src")
@@ -230,7 +230,7 @@ class FailingStream:
 )
 def test_a_failure_is_counted_and_told_and_the_response_never_notices(options):
     errors = io.StringIO()
-    layer = LoggingMiddleware(hello, **{"sink": lambda line: None, "request_id_header": None, **options})
+    layer = LoggingMiddleware(hello, **{"sink": lambda line: None, "request_ids": RequestIds(None), **options})
     answer = ask(layer, **{"wsgi.errors": errors})
     assert (answer.status, answer.headers, answer.body) == ("200 OK", [("Content-Type", "text/plain")], b"hello")
     assert layer.lines_lost == 1

@@ -52,7 +52,7 @@ pipeline = log cache cookies session auth site
 use = egg:wsgi-middleware#logging
 format = common
 sink = %(here)s/access.log
-request_id_header = none
+request_ids.header = none
 
 [filter:cache]
 use = egg:wsgi-middleware#cache

@@ -5,6 +5,7 @@ It is never run. `assert_type` holds what a name gives; each public name is used
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, assert_type
 
 import redis
@@ -46,6 +47,8 @@ from middleware import (
     PlainPasswords,
     RedisStore,
     RememberMe,
+    RequestIdFilter,
+    RequestIds,
     Response,
     ServerUser,
     SessionInfo,
@@ -72,6 +75,7 @@ from middleware import (
     get_session,
     ha1,
     hash_password,
+    name_all_records,
     new_api_key,
     open_store,
     optional,
@@ -168,6 +172,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     cache.purge_tags("articles", soft=True)
     cache.purge_all()
     assert_type(get_request_id(environ), str)
+    assert_type(trace_headers(environ), dict[str, str])
 
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello"]
@@ -270,8 +275,10 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = CacheMiddleware(app, store=MemoryStore(), policy="conformance")
     app = CacheMiddleware(app, store=MemoryStore(), purge_by=lambda environ: environ.get("REMOTE_ADDR") == "::1")
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
-    app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_id_header=None)
-    app = LoggingMiddleware(app, sink=print)
+    app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_ids=RequestIds(None))
+    app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
+    logging.getLogger().addFilter(RequestIdFilter())
+    name_all_records()
     outermost = LoggingMiddleware(app)
     inner: WSGIApplication = outermost.app
     assert callable(inner)

@@ -34,6 +34,7 @@ GROUPS = {
     "CookieOptions": "middleware.cookies:CookieOptions",
     "RememberMe": "middleware.auth.schemes.remember_me:RememberMe",
     "Throttle": "middleware.auth.throttle:Throttle",
+    "RequestIds": "middleware.logging:RequestIds",
     "Timeouts": "middleware.sessions:Timeouts",
 }
 

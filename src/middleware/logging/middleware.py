@@ -5,21 +5,23 @@ from __future__ import annotations
 from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
-from middleware.headers import TOKEN, environ_key
+from middleware.logging.context import BodyInContext, RequestNames, enter, leave
 from middleware.logging.formats import by_function, combined, common, extended
 from middleware.logging.record import AccessRecord, code_of
-from middleware.logging.request_id import KEY, is_request_id, make_request_id
+from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
 from middleware.wsgi import forward
+from middleware.wsgi.bodies import Body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.logging.formats import Format
     from middleware.logging.sinks import Writable
+    from middleware.logging.trace import Trace
     from middleware.wsgi import Ending, Response
 
 NOTES_KEY = "middleware.notes"
@@ -34,9 +36,9 @@ class LoggingMiddleware:
     `"json"` (the names of the Elastic Common Schema), or a function that makes a line of an `AccessRecord`.
     `sink`: a text stream, a `FileSink`, any object with `write(str)`, or a function of one line; without it the
     standard library's logger `middleware.access` at INFO, and stderr while nobody has configured logging.
-    `request_id_header`: the field in which the id of the request is sent to the client; None sends none.
-    `trust_request_id`: take the id that the client sent in this field, if it is 1 to 128 letters, digits, `.`, `_`
-    and `-`. Only behind a proxy that sets the field itself, since ids from outside can be made to collide.
+    `request_ids`: where ids of requests come from and go to, see `RequestIds`. `trace`: W3C trace context, kept in
+    `environ["middleware.trace"]`: `"continue"` goes on with the trace that a request comes with and begins one where it
+    comes with none, `"new"` always begins one, for a site to which anybody may send what they like; None leaves it out.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
     Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
@@ -49,22 +51,21 @@ class LoggingMiddleware:
         *,
         format: str | Format = "combined",  # noqa: A002 - the word that users know
         sink: Writable | Callable[[str], object] | None = None,
-        request_id_header: str | None = "X-Request-ID",
-        trust_request_id: bool = False,
+        request_ids: RequestIds = RequestIds(),  # noqa: B008 - a frozen value
+        trace: Literal["continue", "new"] | None = None,
         clock: Callable[[], float] = time,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
         self.app = app
         self._format = _format(format)
         self._emit = emitter(sink)
-        self._header = request_id_header
-        self._trusted_key: str | None = None
-        if request_id_header is not None and not (request_id_header and TOKEN.issuperset(request_id_header)):
-            raise ConfigurationError(f'request_id_header={request_id_header!r} is no field name: try "X-Request-ID"')
-        if trust_request_id:
-            if request_id_header is None:
-                raise ConfigurationError("trust_request_id=True needs request_id_header, the field to take the id from")
-            self._trusted_key = environ_key(request_id_header)
+        if not isinstance(request_ids, RequestIds):
+            raise ConfigurationError(f"request_ids= takes RequestIds(...), not {request_ids!r}")
+        if trace not in ("continue", "new", None):
+            raise ConfigurationError(f'trace= is "continue", "new" or None, not {trace!r}')
+        self._ids = request_ids
+        self._header = request_ids.header if request_ids.echo else None
+        self._trace = None if trace is None else _tracer(anew=trace == "new")
         self._clock = clock
         self._timer = timer
         self._failures = Failures()
@@ -76,21 +77,27 @@ class LoggingMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = environ.copy()  # the application may rewrite its own
-        # One that a LoggingMiddleware further out has given comes first: both lines are about the same request.
-        known = request.get(KEY) or (self._trusted_key and request.get(self._trusted_key))
-        request_id = environ[KEY] = known if known and is_request_id(known) else make_request_id()
+        request_id = environ[KEY] = self._ids.id_of(request, lambda error: self._failures.add(error, environ))
         notes: dict[str, Any] = environ.setdefault(NOTES_KEY, {})
         notes["request_id"] = request_id
         entry = _Entry(request, environ, request_id, notes)
         entry.layer = self
+        entry.names = names = RequestNames(request_id, None if self._trace is None else self._trace(environ, notes))
         echo = None if self._header is None else entry.echo
+        token = enter(names)
         try:
-            entry.began = self._clock()
-            entry.started = self._timer()
-        except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
-            self._failures.add(error, environ)
-            return forward(self.app, environ, start_response, echo)
-        return forward(self.app, environ, start_response, echo, watch=entry.watch, end=entry.end)
+            try:
+                entry.began = self._clock()
+                entry.started = self._timer()
+            except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
+                self._failures.add(error, environ)
+                body = forward(self.app, environ, start_response, echo)
+            else:
+                body = forward(self.app, environ, start_response, echo, watch=entry.watch, end=entry.end)
+        finally:
+            leave(token)
+        # The chunks of a list are made already, and those of a file by the server.
+        return BodyInContext(body, names) if type(body) is Body else body
 
 
 class _Entry(AccessRecord):
@@ -100,6 +107,7 @@ class _Entry(AccessRecord):
     """
 
     layer: LoggingMiddleware
+    names: RequestNames
     started: float  # by the layer's timer
 
     def echo(self, response: Response) -> None:
@@ -117,6 +125,13 @@ class _Entry(AccessRecord):
         self.sent = sent + len(chunk)
 
     def end(self, ending: Ending) -> None:
+        token = enter(self.names)
+        try:
+            self.write(ending)
+        finally:
+            leave(token)
+
+    def write(self, ending: Ending) -> None:
         layer = self.layer
         try:
             self.duration = layer._timer() - self.started
@@ -143,6 +158,20 @@ class _Entry(AccessRecord):
             return True
         declared = self.header("Content-Length") or ""
         return declared.isascii() and declared.isdigit() and len(declared) < 20 and self.sent >= int(declared)
+
+
+def _tracer(*, anew: bool) -> Callable[[WSGIEnvironment, dict[str, Any]], Trace]:
+    """Gives a request its place in a trace, and leaves it where the application and the formats find it."""
+    from middleware.logging.trace import KEY, trace_of
+
+    def trace(environ: WSGIEnvironment, notes: dict[str, Any]) -> Trace:
+        found = environ.get(KEY)  # of a LoggingMiddleware further out
+        if found is None:
+            found = environ[KEY] = trace_of(environ, anew=anew)
+        notes["trace_id"], notes["span_id"] = found.trace_id, found.span_id
+        return found
+
+    return trace
 
 
 def _format(format: str | Format) -> Format:  # noqa: A002
