@@ -80,6 +80,7 @@ from middleware import (
     open_store,
     optional,
     require,
+    trace_headers,
 )
 from middleware.errors import (
     ConfigurationError,
