@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from middleware.auth.frozen import Value
 from middleware.auth.option_checks import a_switch, is_number
 from middleware.errors import ConfigurationError
 
@@ -23,7 +24,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # 
 _NOBODYS = "0" * 64
 
 
-class ApiKeyRecord:
+class ApiKeyRecord(Value):
     """What is stored of an API key. Never changed, and of no use to whoever reads it.
 
     `id`: by which it is found. `sha256`: of the whole key, in hex digits. `user`: whose key it is. `scopes`, `roles`:
@@ -65,26 +66,14 @@ class ApiKeyRecord:
         if expires_at is not None and not is_number(expires_at):
             raise ConfigurationError(f"expires_at is in seconds since 1970, or None, not {expires_at!r}")
         a_switch("disabled", disabled)
-        for name, value in zip(
-            ("id", "sha256", "user", "scopes", "roles", "expires_at", "disabled"),
-            (id, sha256, user, frozenset(scopes), frozenset(roles), expires_at, disabled),
-            strict=True,
-        ):
-            object.__setattr__(self, name, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a record does not change: make another one ({name})")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ApiKeyRecord):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
+        put = object.__setattr__
+        put(self, "id", id)
+        put(self, "sha256", sha256)
+        put(self, "user", user)
+        put(self, "scopes", frozenset(scopes))
+        put(self, "roles", frozenset(roles))
+        put(self, "expires_at", expires_at)
+        put(self, "disabled", disabled)
 
     def __repr__(self) -> str:
         return f"<ApiKeyRecord {self.id} of {self.user!r}{' disabled' if self.disabled else ''}>"  # never the digest

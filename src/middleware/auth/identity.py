@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from middleware.auth.frozen import Value
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MAPPINGS = (dict, MappingProxyType)  # not a union, which would be made anew for each value of a token
 _LISTS = (list, tuple)
-_FIELDS = (
-    "user", "scheme", "issuer", "name", "roles", "scopes", "claims", "authenticated_at", "expires_at", "factors",
-    "session", "actor",
-)  # fmt: skip
 
 
-class Identity:
+class Identity(Value):
     """Who is asking, and how we know. Never changed.
 
     `user`: the name that the credentials proved. `scheme`: the name of the scheme that read them (`"basic"`,
@@ -35,7 +32,20 @@ class Identity:
     several. `actor`: who acts as this user, where somebody else does.
     """
 
-    __slots__ = _FIELDS
+    __slots__ = (
+        "actor",
+        "authenticated_at",
+        "claims",
+        "expires_at",
+        "factors",
+        "issuer",
+        "name",
+        "roles",
+        "scheme",
+        "scopes",
+        "session",
+        "user",
+    )  # fmt: skip
 
     user: str
     scheme: str
@@ -83,22 +93,8 @@ class Identity:
         put(self, "session", session)
         put(self, "actor", actor)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an identity does not change ({name})")
-
-    def __delattr__(self, name: str) -> None:
-        self.__setattr__(name, None)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Identity):
-            return NotImplemented
-        return self._values() == other._values()
-
     def __hash__(self) -> int:
         return hash((self.user, self.scheme, self.issuer, self.authenticated_at))
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field) for field in _FIELDS)
 
     def __repr__(self) -> str:
         acting = f", in truth {self.actor!r}" if self.actor is not None else ""

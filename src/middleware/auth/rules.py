@@ -6,6 +6,7 @@ frameworks read as another method only make it stricter.)
 
 from __future__ import annotations
 
+from middleware.auth.frozen import Frozen
 from middleware.auth.option_checks import a_switch, check_seconds
 from middleware.auth.paths import readings
 from middleware.errors import ConfigurationError
@@ -25,7 +26,7 @@ _SHOWN = ("methods", "roles", "users", "scopes", "schemes", "fresh", "check", "s
 _ARGUMENT_OF = {"roles": "role", "users": "user", "scopes": "scope"}
 
 
-class Rule:
+class Rule(Frozen):
     """What holds for some paths. Made by `allow`, `optional`, `require` and `deny`, never changed."""
 
     __slots__ = ("kind", "paths", *_SHOWN)
@@ -72,9 +73,6 @@ class Rule:
         put(self, "shared", shared)
         put(self, "ignore_bad", ignore_bad)
         put(self, "preflight", preflight)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a rule does not change: make another one ({name})")
 
     def __repr__(self) -> str:
         named = [repr(path) for path in self.paths]

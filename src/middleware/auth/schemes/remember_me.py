@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.auth.frozen import Frozen
 from middleware.auth.option_checks import a_switch, is_number
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError
@@ -16,7 +17,7 @@ DAY = 86400
 MOST_DAYS = 400  # browsers keep no cookie longer (RFC 6265bis, section 5.5)
 
 
-class RememberMe:
+class RememberMe(Frozen):
     """Keep people signed in who ask for it: `SessionLogin(users, remember=RememberMe())`. Never changed.
 
     `days`: how long, from the login; where it is to `extend`, from the last time that it was made use of. `cookie`:
@@ -52,9 +53,6 @@ class RememberMe:
             put(self, "lines", {secure: _line(options, secure) for secure in schemes})
         except ValueError as error:
             raise ConfigurationError(f"{error}: where nothing is served over http, say secure=True") from None
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"RememberMe does not change: make another one ({name})")
 
     def __repr__(self) -> str:
         return f"RememberMe(days={self.days!r}, extend={self.extend!r}, cookie={self.cookie!r})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 
+from middleware.auth.frozen import Value
 from middleware.cookies.codec import LARGEST
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ _IN_BASE64 = ("b64unicode", "b64str")
 _PLAIN_IN_NAMES = "/@:+=&$#'()*<>?[]^`{|}"
 
 
-class Ticket:
+class Ticket(Value):
     """What a ticket says. Never changed.
 
     `user`: the name, decoded where the data says that it is encoded. `tokens`: what mod_auth_tkt calls groups. `data`:
@@ -47,20 +48,6 @@ class Ticket:
         put(self, "tokens", tuple(tokens))
         put(self, "data", data)
         put(self, "at", at)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a ticket does not change ({name})")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Ticket):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def _values(self) -> tuple[object, ...]:
-        return (self.user, self.tokens, self.data, self.at)
 
     def __repr__(self) -> str:
         return f"<Ticket {self.user!r}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.auth.frozen import Value
 from middleware.auth.option_checks import a_switch
 from middleware.errors import ConfigurationError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Found = str | AccountLike | None
 
 
-class Account:
+class Account(Value):
     """What a source knows of a user. Never changed.
 
     `hash`: the stored password, in one of the forms of `hash_password` and bcrypt. `roles`: what rules ask for.
@@ -53,20 +54,6 @@ class Account:
         put(self, "roles", frozenset(roles))
         put(self, "name", name)
         put(self, "disabled", a_switch("disabled", disabled))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an account does not change: make another one ({name})")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Account):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def _values(self) -> tuple[object, ...]:
-        return (self.hash, self.roles, self.name, self.disabled)
 
     def __repr__(self) -> str:
         return f"<Account roles={sorted(self.roles)}{' disabled' if self.disabled else ''}>"  # never the hash
