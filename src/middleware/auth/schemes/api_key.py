@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.schemes.base import Freshness
+
     class RecordLike(Protocol):
         """Anything with these; `scopes`, `roles`, `expires_at` and `disabled` are looked at where they exist."""
 
@@ -63,7 +65,7 @@ class ApiKey:
 
     name = "apikey"
     auth_type = "apikey"
-    freshness = "never"
+    freshness: Freshness = "never"
 
     def __init__(
         self,

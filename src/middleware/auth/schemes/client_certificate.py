@@ -15,10 +15,10 @@ from middleware.operators import say_once
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
     from middleware.auth.certificates import Roles, UserFrom
+    from middleware.auth.schemes.base import Freshness
     from middleware.signing import Secret
 
 _KEPT = "middleware.auth.certificate"
@@ -50,7 +50,7 @@ class ClientCertificate:
 
     name = "certificate"
     auth_type = "certificate"
-    freshness: Literal["always"] = "always"
+    freshness: Freshness = "always"
 
     def __init__(
         self,

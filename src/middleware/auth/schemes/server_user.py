@@ -10,10 +10,10 @@ from middleware.auth.schemes.base import Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
     RolesOfUser = Mapping[str, str | Iterable[str]] | Callable[[str], str | Iterable[str]]
+    from middleware.auth.schemes.base import Freshness
 
 _KEPT = "middleware.auth.server"
 
@@ -31,7 +31,7 @@ class ServerUser:
     name = "server"
     auth_type = ""  # the server's own
     reads = ("Authorization", "Cookie")  # what servers look at
-    freshness: Literal["never"] = "never"
+    freshness: Freshness = "never"
 
     def __init__(self, *, roles: RolesOfUser | None = None) -> None:
         check_roles(roles)

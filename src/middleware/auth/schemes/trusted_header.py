@@ -12,9 +12,9 @@ from middleware.errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.schemes.base import Freshness
     from middleware.signing import Secret
 
 _KEPT = "middleware.auth.proxy"
@@ -37,7 +37,7 @@ class TrustedHeader:
 
     name = "proxy"
     auth_type = "proxy"
-    freshness: Literal["never"] = "never"
+    freshness: Freshness = "never"
 
     def __init__(
         self,
