@@ -18,10 +18,33 @@ settings.register_profile("whole", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("quick", settings.get_profile("whole"), max_examples=5, stateful_step_count=20)
 
 
+MOST_ROWS = 3  # of one table in `make quick`: the first, the one in the middle, the last
+
+
+def is_quick(config):
+    return config.option.markexpr == "not slow"
+
+
 def pytest_configure(config):
     """`make quick` tries fewer examples of each property: `make test` tries them all."""
     if not config.getoption("--hypothesis-profile", None):
-        settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
+        settings.load_profile("quick" if is_quick(config) else "whole")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """`make quick` tries a few rows of each long table, from its first to its last: `make test` tries them all."""
+    if not is_quick(config):
+        return
+    rows = {}
+    for item in items:
+        rows.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = set()
+    for table in rows.values():
+        steps = max(min(len(table), MOST_ROWS) - 1, 1)
+        kept.update(table[round(place * (len(table) - 1) / steps)] for place in range(steps + 1))
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_runtest_setup():

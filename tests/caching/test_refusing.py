@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cache_rules import fields, policies, statuses, text
 from cached_site import START
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from middleware.caching import CachePolicy
@@ -139,6 +139,7 @@ def test_no_answer_is_too_odd_to_be_judged(status, pairs, policy, authorized, wi
         assert refusal_at_sight(pairs, policy) is None
 
 
+@example(["private", "no-store=1"], [], DEFAULT)
 @given(st.lists(st.sampled_from(MEMBERS)), st.lists(st.sampled_from(MEMBERS)), policies)
 def test_what_is_refused_at_sight_is_refused_for_the_same_reason(members, others, policy):
     lines = [", ".join(members), ", ".join(others)]

@@ -51,10 +51,13 @@ def refusal_at_sight(fields: Fields, policy: CachePolicy) -> Detail | None:
     control = lines.get("cache-control")
     if control is None or '"' in control or len(lines) < len(fields):
         return None
-    given = [member.strip(" \t") for member in control.lower().split(",")]
+    control = control.lower()
+    given = [member.strip(" \t") for member in control.split(",")]
     if "must-understand" in given:
         return None
-    return "no-store" if "no-store" in given else "private" if "private" in given else None
+    if "no-store" in control:  # it may have an argument, which takes a closer look
+        return "no-store" if "no-store" in given else None
+    return "private" if "private" in given else None
 
 
 def refusal(status: str, said: Said, *, authorized: bool, with_cookie: bool, policy: CachePolicy) -> Detail | None:
