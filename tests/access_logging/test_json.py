@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.logging import LoggingMiddleware
-from middleware.logging.ecs import text
+from middleware.logging.formats.ecs import text
 
 
 def hello(environ, start_response):

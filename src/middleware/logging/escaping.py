@@ -7,6 +7,10 @@ round the value, a blank and brackets are written as `\xhh` too, since readers s
 
 from __future__ import annotations
 
+MAX_LINE = 4093  # with its line feed 4094 bytes: readers drop or split longer ones
+MAX_URL = 2048
+MAX_FIELD = 1024  # Referer, User-Agent
+MAX_OTHER = 256
 ELLIPSIS = "..."
 
 _LETTERS = {0x08: r"\b", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0D: r"\r"}

@@ -6,7 +6,7 @@ from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
 from middleware.logging.context import BodyInContext, RequestNames, enter, leave
-from middleware.logging.formats import by_function, combined, common, extended
+from middleware.logging.formats import format_of
 from middleware.logging.record import AccessRecord, code_of
 from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from middleware.wsgi import Ending, Response
 
 NOTES_KEY = "middleware.notes"
-
-_FORMATS = {"common": common, "combined": combined, "extended": extended}
 
 
 class LoggingMiddleware:
@@ -57,7 +55,7 @@ class LoggingMiddleware:
         timer: Callable[[], float] = perf_counter,
     ) -> None:
         self.app = app
-        self._format = _format(format)
+        self._format = format_of(format)
         self._emit = emitter(sink)
         if not isinstance(request_ids, RequestIds):
             raise ConfigurationError(f"request_ids= takes RequestIds(...), not {request_ids!r}")
@@ -172,16 +170,3 @@ def _tracer(*, anew: bool) -> Callable[[WSGIEnvironment, dict[str, Any]], Trace]
         return found
 
     return trace
-
-
-def _format(format: str | Format) -> Format:  # noqa: A002
-    if callable(format):
-        return by_function(format)
-    if format == "json":
-        from middleware.logging.json_lines import json_line
-
-        return json_line
-    if format not in _FORMATS:
-        names = ", ".join(f'"{name}"' for name in (*_FORMATS, "json"))
-        raise ConfigurationError(f"format={format!r} is unknown: choose {names}, or give a function of the record")
-    return _FORMATS[format]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from middleware.logging.ecs import fields
+from middleware.logging.formats.ecs import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

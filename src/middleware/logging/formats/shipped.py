@@ -1,14 +1,9 @@
-"""From a record to a line of text: the formats of Apache's access log. Values in, values out.
-
-A format is a function of a record, made once. What a client sent is escaped as the place asks where it stands
-(`escaping`); what stands between the values, the status, sizes and times are never cut.
-"""
+"""The lines of Apache's `common` and `combined` format, and the latter with more at its end. Values in, values out."""
 
 from __future__ import annotations
 
-import time
-
-from middleware.logging.escaping import QUOTED, USER, escaped, escaped_line, fitted
+from middleware.logging.escaping import MAX_FIELD, MAX_LINE, MAX_OTHER, MAX_URL, QUOTED, USER, escaped, fitted
+from middleware.logging.formats.stamps import local_stamp
 from middleware.logging.record import ip_address
 
 TYPE_CHECKING = False
@@ -19,25 +14,9 @@ if TYPE_CHECKING:
 
     Format = Callable[[AccessRecord], str]
 
-MAX_LINE = 4093  # with its line feed 4094 bytes: readers drop or split longer ones
-MAX_URL = 2048
-MAX_FIELD = 1024  # Referer, User-Agent
-MAX_OTHER = 256
-
 _HARMLESS = bytes(byte for byte in range(0x20, 0x7F) if chr(byte) not in '"\\')
 _USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _USUAL_PROTOCOLS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2")
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def by_function(function: Format) -> Format:
-    """A user's own format, whose lines are made printable ASCII: one record stays one line."""
-
-    def line(record: AccessRecord) -> str:
-        return escaped_line(function(record))
-
-    return line
 
 
 def _apache(*, with_fields: bool, with_timing: bool) -> Format:
@@ -91,28 +70,6 @@ def woven(literals: list[str], values: list[str]) -> str:
     """A line of escaped values between literals, of which there is one more; the values are cut to make it fit."""
     values = fitted(values, MAX_LINE - sum(map(len, literals)))
     return literals[0] + "".join(value + literal for value, literal in zip(values, literals[1:], strict=True))
-
-
-# The stamp of the last second: (second, zone, text). A tuple is replaced in one step, so threads never see half of it.
-# `time.tzname` is another object after each `time.tzset()`, and summer time begins and ends on a full second.
-_last_stamp: list[tuple[int, tuple[str, str], str]] = [(-1, ("", ""), "")]
-
-
-def local_stamp(seconds: float) -> str:
-    """`[21/Nov/2026:04:56:16 +0000]`: a time since 1970 in the local zone, months in English in every locale."""
-    second = int(seconds)
-    kept, zone, text = _last_stamp[0]
-    if kept == second and zone is time.tzname:
-        return text
-    zone = time.tzname
-    at = time.localtime(second)
-    hours, minutes = divmod(abs(at.tm_gmtoff) // 60, 60)
-    text = (
-        f"[{at.tm_mday:02}/{_MONTHS[at.tm_mon - 1]}/{at.tm_year:04}:{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
-        f" {'-' if at.tm_gmtoff < 0 else '+'}{hours:02}{minutes:02}]"
-    )
-    _last_stamp[0] = (second, zone, text)
-    return text
 
 
 common = _apache(with_fields=False, with_timing=False)  # `%h %l %u %t "%r" %>s %b`

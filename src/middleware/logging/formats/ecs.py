@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from time import gmtime
 
-from middleware.logging.escaping import ELLIPSIS
-from middleware.logging.formats import MAX_FIELD, MAX_OTHER, MAX_URL
+from middleware.logging.escaping import ELLIPSIS, MAX_FIELD, MAX_OTHER, MAX_URL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,44 @@
+"""From a record to a line: the formats of the access log. Values in, values out.
+
+A format is a function of a record, made once. What a client sent is escaped as the place asks where it stands
+(`escaping`); what stands between the values, the status, sizes and times are never cut.
+"""
+
+from __future__ import annotations
+
+from middleware.errors import ConfigurationError
+from middleware.logging.escaping import escaped_line
+from middleware.logging.formats.shipped import combined, common, extended
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from middleware.logging.record import AccessRecord
+
+    Format = Callable[[AccessRecord], str]
+
+_SHIPPED = {"common": common, "combined": combined, "extended": extended}
+
+
+def format_of(choice: str | Format) -> Format:
+    """The format that a user chose. Raises ConfigurationError for what is none."""
+    if callable(choice):
+        return by_function(choice)
+    if choice == "json":
+        from middleware.logging.formats.json_lines import json_line
+
+        return json_line
+    if choice not in _SHIPPED:
+        names = ", ".join(f'"{name}"' for name in (*_SHIPPED, "json"))
+        raise ConfigurationError(f"format={choice!r} is unknown: choose {names}, or give a function of the record")
+    return _SHIPPED[choice]
+
+
+def by_function(function: Format) -> Format:
+    """A user's own format, whose lines are made printable ASCII: one record stays one line."""
+
+    def line(record: AccessRecord) -> str:
+        return escaped_line(function(record))
+
+    return line
