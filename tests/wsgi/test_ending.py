@@ -192,6 +192,7 @@ def test_an_error_of_watch_is_the_error_of_the_answer(name):
 def test_an_ending_has_the_head_that_the_server_took():
     ending, _, received = ended(answering([b"one"]), AmendsAndWatches)
     assert (ending.head.status, ending.head.headers[:2]) == ("200 OK", received.headers)
+    assert ending.first is ending.head
 
 
 def test_an_ending_has_no_head_where_none_left():
@@ -201,11 +202,13 @@ def test_an_ending_has_no_head_where_none_left():
 
     ending, _, _ = ended(app)
     assert ending.head is None
+    assert ending.first.status == "200 OK"
 
 
 def test_an_ending_has_the_head_that_replaced_another():
     ending, _, _ = ended(restarting_after(b""))
     assert ending.head.status == "500 Failed"
+    assert ending.first.status == "200 OK"
 
 
 def test_an_ending_has_the_head_that_could_not_be_replaced_any_more():
@@ -253,6 +256,7 @@ def test_the_end_knows_no_head_where_there_was_none():
 
     ending, _, _ = ended(app)
     assert ending.head is None
+    assert ending.first is None
 
 
 def test_a_head_that_the_server_refused_is_not_the_one_that_the_end_knows():

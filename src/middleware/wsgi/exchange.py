@@ -26,9 +26,10 @@ class Ending:
     `error`: what the application, `amend`, `watch`, a `close()` or the server's `write()` raised, or None.
     `by_descriptor`: bytes of a file that the server took by its descriptor (sendfile), which `watch` cannot see.
     `head`: the latest status and header fields that the server took, or None.
+    `first`: the first that the application gave, whether the server took it or another in its place, or None.
     """
 
-    __slots__ = ("by_descriptor", "completed", "error", "gone", "head")
+    __slots__ = ("by_descriptor", "completed", "error", "first", "gone", "head")
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Ending:
         error: BaseException | None = None,
         by_descriptor: int = 0,
         head: Response | None = None,
+        first: Response | None = None,
     ) -> None:
         self.completed = completed
         self.gone = gone
         self.error = error
         self.by_descriptor = by_descriptor
         self.head = head
+        self.first = first
 
     def __repr__(self) -> str:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
@@ -87,6 +90,7 @@ class Exchange:
         "error",
         "exc_info",
         "file",
+        "first",
         "handed_on",
         "head",
         "left",
@@ -106,6 +110,7 @@ class Exchange:
     end: Callable[[Ending], object] | None
 
     head: Response | None  # the application's latest
+    first: Response | None  # and its first, where another replaced it
     exc_info: ExcInfo | None  # what came with it, until the server has it
     accepted: Response | None  # the head that the server took; it lets another replace it until a byte has left
     handed_on: bool  # the body is in the server's hands: none can be put in its place
@@ -134,6 +139,7 @@ class Exchange:
             void, self.head = self.head, Response(status, headers, None)
             self.exc_info = exc_info
             if void is not None:
+                self.first = self.first or void
                 void.close()
             if self.accepted is not None:
                 self.release(self.head)
@@ -264,7 +270,8 @@ class Exchange:
         """How it ended, once it has."""
         error = self.error
         if self.completed:
-            return Ending(True, False, error, self.file[1].by_descriptor if self.file else 0, self.accepted)
+            by_descriptor = self.file[1].by_descriptor if self.file else 0
+            return Ending(True, False, error, by_descriptor, self.accepted, self.first or self.head)
         nothing_due = error is None and self.accepted is not None and not self.accepted.may_have_body(self.environ)
         gone = not nothing_due and (error is None or error is self.server_error)
-        return Ending(nothing_due, gone, error, 0, self.accepted)
+        return Ending(nothing_due, gone, error, 0, self.accepted, self.first or self.head)

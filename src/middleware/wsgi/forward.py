@@ -48,7 +48,7 @@ def forward(
     exchange.amend = amend
     exchange.watch = watch
     exchange.end = end
-    exchange.head = exchange.accepted = exchange.exc_info = None
+    exchange.head = exchange.first = exchange.accepted = exchange.exc_info = None
     exchange.file = exchange.error = exchange.server_error = None
     exchange.handed_on = exchange.left = exchange.completed = False
 
