@@ -140,11 +140,14 @@ class _Entry(AccessRecord):
                 self.status = 500
             else:
                 self.status = code_of(head.status)
+            self.first_status = self.status if ending.first is None else code_of(ending.first.status)
             if head is not None:
+                self.status_line = head.status
                 self.headers = head.headers
             if ending.gone:
                 self.aborted = error is not None or not self.is_all_there()
             elif error is not None:
+                self.exception = error
                 self.error = type(error).__name__
             layer._emit(layer._format(self), self)
         except Exception as failure:  # noqa: BLE001 - no failure of the log reaches the response

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
     from wsgiref.types import WSGIEnvironment
+
+PEER_KEY = "middleware.peer"  # who is at the other end of the connection, where a gateway found the client behind it
 
 # RFC 3986: what a path may hold as it is. A percent sign was decoded by the server, so it is encoded again.
 _PATH = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
@@ -21,20 +24,24 @@ class AccessRecord:
     `began`: arrival, in seconds since 1970; `duration`: seconds from arrival to `close()`; `first_byte`: seconds from
     arrival to the first chunk of the body that is not empty, or None.
     `status`: the final status as a number, 500 where an error left before a byte did, 0 where the application gave no
-    number; `headers`: the answer's, as the server took them; `sent`: bytes of the body handed to the server.
-    `aborted`: the client left before the answer was complete; `error`: the class name of what the application raised,
-    or None.
+    number; `first_status`: the first that the application gave; `status_line` and `headers`: the answer's, as the
+    server took them; `sent`: bytes of the body handed to the server.
+    `aborted`: the client left before the answer was complete; `exception`: what the application raised, or None, and
+    `error`: the name of its class.
     `request_id`, and `notes`: what the application wrote into `environ["middleware.notes"]`.
     """
 
     # What many requests never change stands on the class: less to do for each of them.
     status = 0
+    first_status = 0
+    status_line = ""
     headers: list[tuple[str, str]] = []  # noqa: RUF012 - replaced, never changed
     sent = 0
     first_byte: float | None = None
     duration = 0.0
     aborted = False
     error: str | None = None
+    exception: BaseException | None = None
     began: float
 
     def __init__(
@@ -58,6 +65,56 @@ class AccessRecord:
         """A text of the environ as it arrived, or None where there is none."""
         return _text(self.request.get(key))
 
+    def environ_entry(self, key: str) -> str | None:
+        """A text of the environ as it is now; None where there is none, or something else."""
+        value = self.environ.get(key)
+        return value if isinstance(value, str) else None
+
+    def request_header(self, name: str) -> str | None:
+        """A header field of the request, or None."""
+        key = key_of(name)
+        value = self.entry(key)
+        return value if value or key.startswith("HTTP_") else None  # the other two are empty where they are missing
+
+    def cookie(self, name: str) -> str | None:
+        """The first cookie of this name that the client sent, as it came, or None."""
+        for pair in (self.entry("HTTP_COOKIE") or "").split(";"):
+            key, separator, value = pair.partition("=")
+            if separator and key.strip() == name:
+                return value.strip()
+        return None
+
+    def note(self, name: str) -> object:
+        """A note of the application, or of the log: `request_id`, `trace_id`, `span_id`, `aborted`, `error`."""
+        if name == "aborted":
+            return self.aborted
+        return self.error if name == "error" else self.notes.get(name)
+
+    def at_the_end(self) -> Self:
+        """The same record, its request as the environ is now."""
+        record = object.__new__(type(self))
+        record.__dict__.update(self.__dict__)
+        record.request = self.environ
+        return record
+
+    def usual(self) -> tuple[str | None, str | None, str, str, str, str | None, str | None]:
+        """What nearly every line shows: client, user, method, target, protocol, referrer, browser.
+
+        In one go: with one property after the other it takes 0.4 us more of the 4 us of a line.
+        """
+        get = self.request.get
+        client, method, protocol = get("REMOTE_ADDR"), get("REQUEST_METHOD"), get("SERVER_PROTOCOL")
+        target, referrer, agent = get("RAW_URI") or get("REQUEST_URI"), get("HTTP_REFERER"), get("HTTP_USER_AGENT")
+        return (
+            ip_address(client) if isinstance(client, str) else None,
+            _text(self.environ.get("REMOTE_USER") or self.notes.get("user") or None),
+            method if method and isinstance(method, str) else self.method,
+            target if target and isinstance(target, str) else self.target,
+            protocol if protocol and isinstance(protocol, str) else self.protocol,
+            referrer if referrer is None or isinstance(referrer, str) else str(referrer),
+            agent if agent is None or isinstance(agent, str) else str(agent),
+        )
+
     @property
     def method(self) -> str:
         return self.entry("REQUEST_METHOD") or "-"
@@ -73,10 +130,25 @@ class AccessRecord:
         uri = request.get("RAW_URI") or request.get("REQUEST_URI")
         if uri and isinstance(uri, str):
             return uri
-        path = (self.entry("SCRIPT_NAME") or "") + (self.entry("PATH_INFO") or "")
-        query = self.entry("QUERY_STRING")
-        target = path.translate(_PERCENT) or "/"
+        query = self.query
+        target = self.path.translate(_PERCENT) or "/"
         return f"{target}?{query}" if query else target
+
+    @property
+    def path(self) -> str:
+        """SCRIPT_NAME and PATH_INFO, decoded as the server does it."""
+        return (self.entry("SCRIPT_NAME") or "") + (self.entry("PATH_INFO") or "")
+
+    @property
+    def query(self) -> str:
+        """What followed the question mark, "" for nothing."""
+        return self.entry("QUERY_STRING") or ""
+
+    @property
+    def peer(self) -> str | None:
+        """The address at the other end of the connection: a proxy's, where `client` was found behind one."""
+        address = self.request.get(PEER_KEY)
+        return ip_address(address) if address and isinstance(address, str) else self.client
 
     @property
     def client(self) -> str | None:
@@ -96,6 +168,30 @@ class AccessRecord:
     @property
     def user_agent(self) -> str | None:
         return self.entry("HTTP_USER_AGENT")
+
+    @property
+    def ended(self) -> float:
+        """When the answer ended, in seconds since 1970, by the time it took: a clock that was set moves nothing."""
+        return self.began + self.duration
+
+    @property
+    def trace_id(self) -> str | None:
+        return _text(self.note("trace_id"))
+
+    @property
+    def span_id(self) -> str | None:
+        return _text(self.note("span_id"))
+
+    @property
+    def thread(self) -> int:
+        """The thread that ends the answer, as `logging` numbers threads."""
+        return get_ident()
+
+
+def key_of(name: str) -> str:
+    """Where environ has a header field of the request."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _text(value: object) -> str | None:
