@@ -15,17 +15,31 @@ ELLIPSIS = "..."
 
 _LETTERS = {0x08: r"\b", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0D: r"\r"}
 
-# What `str.translate` puts in place of each byte, for a whole line that was made elsewhere ...
+# What `str.translate` puts in place of each byte in a whole line that was made elsewhere.
 LINE = {byte: _LETTERS.get(byte, f"\\x{byte:02x}") for byte in (*range(0x20), *range(0x7F, 0x100))}
-# ... for a value between quotes, for one without, and for a user name, where one reader stops at a slash.
-QUOTED = {**LINE, ord('"'): r"\"", ord("\\"): r"\\"}
-UNQUOTED = {**QUOTED, **{ord(character): f"\\x{ord(character):02x}" for character in " []"}}
-USER = {**UNQUOTED, ord("/"): r"\x2f"}
 
 
-def escaped(value: str, table: dict[int, str], cap: int) -> str:
-    """`value` with the escapes of `table`, at most `cap` characters long."""
-    text = as_bytes(value)[: cap + 1].decode("latin-1").translate(table)
+class Place:
+    """Where a value stands in a line: which bytes need an escape there, and which are harmless."""
+
+    __slots__ = ("escapes", "harmless")
+
+    def __init__(self, escapes: dict[int, str]) -> None:
+        self.escapes = escapes
+        self.harmless = bytes(byte for byte in range(0x100) if byte not in escapes)
+
+
+QUOTED = Place({**LINE, ord('"'): r"\"", ord("\\"): r"\\"})
+UNQUOTED = Place({**QUOTED.escapes, **{ord(character): f"\\x{ord(character):02x}" for character in " []"}})
+USER = Place({**UNQUOTED.escapes, ord("/"): r"\x2f"})  # a name without quotes: one reader stops at a slash
+
+
+def escaped(value: str, place: Place, cap: int) -> str:
+    """`value` with the escapes that it needs in this place, at most `cap` characters long."""
+    # Nearly every value is harmless: to see that takes 0.2 us, to escape it anyway 1.2.
+    if len(value) <= cap and value.isascii() and not value.encode().translate(None, place.harmless):
+        return value
+    text = as_bytes(value)[: cap + 1].decode("latin-1").translate(place.escapes)
     return text if len(text) <= cap else cut(text, cap)
 
 

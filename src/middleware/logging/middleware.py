@@ -140,10 +140,8 @@ class _Entry(AccessRecord):
                 self.status = 500
             else:
                 self.status = code_of(head.status)
-            self.first_status = self.status if ending.first is None else code_of(ending.first.status)
-            if head is not None:
-                self.status_line = head.status
-                self.headers = head.headers
+            self.head = head
+            self.first_head = ending.first
             if ending.gone:
                 self.aborted = error is not None or not self.is_all_there()
             elif error is not None:

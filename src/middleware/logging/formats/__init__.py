@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from middleware.errors import ConfigurationError
 from middleware.logging.escaping import escaped_line
-from middleware.logging.formats.shipped import combined, common, extended
+from middleware.logging.formats.shipped import WORDS, shipped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from middleware.logging.record import AccessRecord
 
     Format = Callable[[AccessRecord], str]
-
-_SHIPPED = {"common": common, "combined": combined, "extended": extended}
 
 
 def format_of(choice: str | Format) -> Format:
@@ -29,10 +27,10 @@ def format_of(choice: str | Format) -> Format:
         from middleware.logging.formats.json_lines import json_line
 
         return json_line
-    if choice not in _SHIPPED:
-        names = ", ".join(f'"{name}"' for name in (*_SHIPPED, "json"))
+    if choice not in WORDS:
+        names = ", ".join(f'"{name}"' for name in (*WORDS, "json"))
         raise ConfigurationError(f"format={choice!r} is unknown: choose {names}, or give a function of the record")
-    return _SHIPPED[choice]
+    return shipped(choice)
 
 
 def by_function(function: Format) -> Format:

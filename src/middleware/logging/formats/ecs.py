@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from time import gmtime
-
 from middleware.logging.escaping import ELLIPSIS, MAX_FIELD, MAX_OTHER, MAX_URL
+from middleware.logging.formats.stamps import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def fields(record: AccessRecord) -> dict[str, str | int | float | bool]:
         ("user.name", record.user, MAX_OTHER),
     )
     made: dict[str, str | int | float | bool] = {
-        "@timestamp": utc(record.began),
+        "@timestamp": rfc3339(record.began),
         "log.level": "error" if record.error or record.status >= 500 else "info",
     }
     for name, value, cap in texts:
@@ -61,18 +59,6 @@ def fields(record: AccessRecord) -> dict[str, str | int | float | bool]:
     if record.first_byte is not None:
         made["ttfb_ms"] = round(record.first_byte * 1e3, 3)
     return made
-
-
-def utc(seconds: float) -> str:
-    """A time since 1970 as RFC 3339 writes it, with milliseconds."""
-    second, milliseconds = divmod(int(seconds * 1000), 1000)
-    return f"{_utc_second(second)}.{milliseconds:03}Z"
-
-
-@lru_cache(maxsize=8)
-def _utc_second(second: int) -> str:
-    at = gmtime(second)
-    return f"{at.tm_year:04}-{at.tm_mon:02}-{at.tm_mday:02}T{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
 
 
 def without_port(host: str) -> str:
