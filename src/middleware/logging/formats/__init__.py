@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from middleware.errors import ConfigurationError
 from middleware.logging.escaping import escaped_line
+from middleware.logging.formats.base import LineFormat
 from middleware.logging.formats.shipped import WORDS, shipped
 
 TYPE_CHECKING = False
@@ -21,16 +22,24 @@ if TYPE_CHECKING:
 
 def format_of(choice: str | Format) -> Format:
     """The format that a user chose. Raises ConfigurationError for what is none."""
-    if callable(choice):
-        return by_function(choice)
+    if isinstance(choice, str) and "%" in choice:
+        from middleware.logging.formats.apache import ApacheFormat
+
+        return ApacheFormat(choice).line
+    if choice in WORDS:
+        return shipped(choice)
     if choice == "json":
         from middleware.logging.formats.json_lines import json_line
 
         return json_line
-    if choice not in WORDS:
-        names = ", ".join(f'"{name}"' for name in (*WORDS, "json"))
-        raise ConfigurationError(f"format={choice!r} is unknown: choose {names}, or give a function of the record")
-    return shipped(choice)
+    if isinstance(choice, LineFormat):
+        return choice.line
+    if callable(choice):
+        return by_function(choice)
+    names = ", ".join(f'"{name}"' for name in (*WORDS, "json"))
+    raise ConfigurationError(
+        f"format={choice!r} is unknown: choose {names}, or give a format string of Apache, or a function of the record"
+    )
 
 
 def by_function(function: Format) -> Format:

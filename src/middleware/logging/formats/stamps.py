@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 
-from middleware.logging.escaping import MAX_OTHER, cut, escaped_line
+from middleware.logging.escaping import MAX_OTHER, QUOTED, escaped
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -45,9 +45,9 @@ def _stamp(at: time.struct_time) -> str:
 
 
 def formatted(form: str, seconds: float, *, utc: bool) -> str:
-    """What strftime makes of a time since 1970, in printable ASCII whatever the locale's names are."""
-    text = escaped_line(time.strftime(form, time.gmtime(seconds) if utc else time.localtime(seconds)))
-    return text if len(text) <= MAX_OTHER else cut(text, MAX_OTHER)
+    """What strftime makes of a time since 1970, in printable ASCII whatever names the locale has."""
+    at = time.gmtime(seconds) if utc else time.localtime(seconds)
+    return escaped(time.strftime(form, at), QUOTED, MAX_OTHER)
 
 
 def rfc3339(seconds: float) -> str:
