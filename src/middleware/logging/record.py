@@ -5,6 +5,8 @@ from __future__ import annotations
 from _thread import get_ident
 from functools import lru_cache
 
+from middleware.headers import environ_key
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -76,7 +78,7 @@ class AccessRecord:
 
     def request_header(self, name: str) -> str | None:
         """A header field of the request, or None."""
-        key = key_of(name)
+        key = environ_key(name)
         value = self.entry(key)
         return value if value or key.startswith("HTTP_") else None  # the other two are empty where they are missing
 
@@ -114,14 +116,18 @@ class AccessRecord:
         method = get("REQUEST_METHOD")
         target = get("RAW_URI") or get("REQUEST_URI") or target_of(request)
         protocol = get("SERVER_PROTOCOL")
+        referrer = get("HTTP_REFERER")
+        agent = get("HTTP_USER_AGENT")
         if (
             method not in _USUAL_METHODS
             or protocol not in _USUAL_PROTOCOLS
             or not (isinstance(client, str) and isinstance(target, str))
             or not (user is None or (isinstance(user, str) and user.isalnum()))
+            or not (referrer is None or isinstance(referrer, str))
+            or not (agent is None or isinstance(agent, str))
         ):
             return None
-        return ip_address(client), user, method, target, protocol, get("HTTP_REFERER"), get("HTTP_USER_AGENT")
+        return ip_address(client), user, method, target, protocol, referrer, agent
 
     @property
     def first_status(self) -> int:
@@ -200,12 +206,6 @@ class AccessRecord:
     def thread(self) -> int:
         """The thread that ends the answer, as `logging` numbers threads."""
         return get_ident()
-
-
-def key_of(name: str) -> str:
-    """Where environ has a header field of the request."""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def path_of(request: WSGIEnvironment) -> str:

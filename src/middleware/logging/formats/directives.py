@@ -11,9 +11,10 @@ import time
 from math import isfinite
 from os import getpid
 
+from middleware.headers import TOKEN, environ_key
 from middleware.logging.escaping import MAX_FIELD, MAX_OTHER, MAX_URL, as_bytes
 from middleware.logging.formats.stamps import formatted, local_stamp, microseconds, utc_stamp
-from middleware.logging.record import key_of, target_of
+from middleware.logging.record import target_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Value = str | int | float | None
     Read = Callable[[AccessRecord], Value]
 
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _CAPS = {
     **dict.fromkeys(("RAW_URI", "REQUEST_URI", "PATH_INFO", "QUERY_STRING"), MAX_URL),
     **dict.fromkeys(("HTTP_REFERER", "HTTP_USER_AGENT"), MAX_FIELD),
@@ -126,7 +126,7 @@ def directive(
 
 
 def _named(name: str, argument: str, *, end: bool | None) -> Directive:
-    if name in ("i", "o") and not _TOKEN.issuperset(argument):
+    if name in ("i", "o") and not TOKEN.issuperset(argument):
         raise Unknown(f"has {argument!r} for a name, which is no field name")
     if name == "e":
         if end is False:
@@ -138,7 +138,7 @@ def _named(name: str, argument: str, *, end: bool | None) -> Directive:
         cap = MAX_URL if argument.lower() == "location" else MAX_OTHER
         return Directive(lambda record: record.header(argument), cap)
     if name == "i":
-        made = Directive(lambda record: record.request_header(argument), _CAPS.get(key_of(argument), MAX_OTHER))
+        made = Directive(lambda record: record.request_header(argument), _CAPS.get(environ_key(argument), MAX_OTHER))
     elif name == "C":
         made = Directive(lambda record: record.cookie(argument), MAX_OTHER)
     else:
