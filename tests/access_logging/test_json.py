@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.logging import LoggingMiddleware
-from middleware.logging.formats.ecs import text
+from middleware.logging.formats.readable import readable
 
 
 def hello(environ, start_response):
@@ -116,12 +116,12 @@ def test_the_line_is_printable_ascii():
 
 @given(st.text(), st.integers(min_value=8, max_value=60))
 def test_a_cut_value_is_within_its_cap_as_json(value, cap):
-    shown = text(value, cap)
-    whole = text(value, 100_000)
+    shown = readable(value, cap)
+    whole = readable(value, 100_000)
     assert len(json.dumps(shown).replace("\x7f", "\\u007f")) - 2 <= cap
     assert shown == whole or (shown.endswith("...") and whole.startswith(shown[:-3]))
 
 
 def test_a_cut_never_falls_into_the_escape_of_a_byte():
     for cap in range(8, 30):
-        assert text("\xff" * 20, cap).removesuffix("...").replace("\\xff", "") == ""
+        assert readable("\xff" * 20, cap).removesuffix("...").replace("\\xff", "") == ""

@@ -376,5 +376,7 @@ def test_a_zone_that_changes_within_the_second_is_seen(monkeypatch):
 
 @pytest.mark.parametrize("form", ["apache", "", None, 7, ["%h"]])
 def test_an_unknown_format_is_refused_with_the_known_ones(form):
-    with pytest.raises(ConfigurationError, match='choose "common", "combined", "extended", "json", or give a format'):
+    with pytest.raises(
+        ConfigurationError, match='choose "common", "combined", "extended", "json", "logfmt", or give a format'
+    ):
         LoggingMiddleware(hello, format=form)

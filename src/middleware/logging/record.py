@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PEER_KEY = "middleware.peer"  # who is at the other end of the connection, where a gateway found the client behind it
 
-_USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _USUAL_PROTOCOLS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2")
 
 # RFC 3986: what a path may hold as it is. A percent sign was decoded by the server, so it is encoded again.
@@ -119,7 +119,7 @@ class AccessRecord:
         referrer = get("HTTP_REFERER")
         agent = get("HTTP_USER_AGENT")
         if (
-            method not in _USUAL_METHODS
+            method not in USUAL_METHODS
             or protocol not in _USUAL_PROTOCOLS
             or not (isinstance(client, str) and isinstance(target, str))
             or not (user is None or (isinstance(user, str) and user.isalnum()))

@@ -103,7 +103,7 @@ class LoggerSink:
             if sys.stderr is not None:
                 sys.stderr.write(line + "\n")
         elif logger.isEnabledFor(logging.INFO):
-            from middleware.logging.formats.ecs import fields
+            from middleware.logging.formats.schemas import fields
 
             logger.info(line, extra={"access": fields(record)})
 

@@ -26,19 +26,24 @@ def format_of(choice: str | Format) -> Format:
         from middleware.logging.formats.apache import ApacheFormat
 
         return ApacheFormat(choice).line
-    if choice in WORDS:
+    if isinstance(choice, str) and choice in WORDS:
         return shipped(choice)
     if choice == "json":
-        from middleware.logging.formats.json_lines import json_line
+        from middleware.logging.formats.json_lines import JsonFormat
 
-        return json_line
+        return JsonFormat().line
+    if choice == "logfmt":
+        from middleware.logging.formats.logfmt import logfmt
+
+        return logfmt
     if isinstance(choice, LineFormat):
         return choice.line
     if callable(choice):
         return by_function(choice)
-    names = ", ".join(f'"{name}"' for name in (*WORDS, "json"))
+    names = ", ".join(f'"{name}"' for name in (*WORDS, "json", "logfmt"))
     raise ConfigurationError(
-        f"format={choice!r} is unknown: choose {names}, or give a format string of Apache, or a function of the record"
+        f"format={choice!r} is unknown: choose {names}, or give a format string of Apache, a JsonFormat, or a function "
+        "of the record"
     )
 
 
