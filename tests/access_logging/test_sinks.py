@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from asking import ask
+from logged_site import PLAIN, hello, run
 
 from middleware.errors import ConfigurationError
 from middleware.logging import FileSink, LoggingMiddleware, RequestIds, StreamSink
 from middleware.logging.sinks import Failures
-
-SRC = str(Path(__file__).parent.parent.parent / "src")
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
 
 
 class Kept(logging.Handler):
@@ -69,26 +60,6 @@ def test_a_logger_that_is_silenced_is_silent(access_log, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def run(code):
-    return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": SRC}, capture_output=True, text=True, check=True
-    )
-
-
-PLAIN = """
-import sys
-at_start = set(sys.modules)
-from middleware.logging import LoggingMiddleware
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
-def request(layer):
-    body = layer({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1"}, lambda *args: None)
-    list(body)
-    body.close()
-"""
-
-
 @pytest.mark.slow
 def test_where_nobody_configured_logging_the_lines_go_to_stderr():
     done = run(PLAIN + "request(LoggingMiddleware(hello))")
@@ -132,63 +103,6 @@ def test_a_stream_sink_may_flush_each_line():
     ask(LoggingMiddleware(hello, sink=StreamSink(stream, flush=True), format=lambda record: "line"))
     ask(LoggingMiddleware(hello, sink=StreamSink(stream), format=lambda record: "line"))
     assert stream.calls == ["line\n", "flush", "line\n"]
-
-
-def test_a_file_is_appended_to(tmp_path):
-    path = tmp_path / "access.log"
-    path.write_text("before\n")
-    with FileSink(path) as sink:
-        ask(LoggingMiddleware(hello, sink=sink, format=lambda record: "line"))
-        assert path.read_text() == "before\nline\n"
-
-
-def test_a_new_file_is_not_for_everybody(tmp_path):
-    with FileSink(tmp_path / "access.log") as sink:
-        assert Path(sink.path).stat().st_mode & 0o007 == 0
-
-
-def test_a_short_write_is_continued(tmp_path):
-    class Slow:
-        def __init__(self, file):
-            self.file = file
-
-        def write(self, data):
-            return self.file.write(data[:3])
-
-        def close(self):
-            self.file.close()
-
-    with FileSink(tmp_path / "access.log") as sink:
-        sink._file = Slow(sink._file)
-        sink.write("0123456789\n")
-        assert Path(sink.path).read_text() == "0123456789\n"
-
-
-def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
-    with pytest.raises(ConfigurationError, match="make its directory"):
-        FileSink(tmp_path / "missing" / "access.log")
-
-
-@pytest.mark.slow
-def test_many_processes_append_whole_lines(tmp_path):
-    path = tmp_path / "access.log"
-    code = (
-        PLAIN
-        + "from middleware.logging import FileSink\n"
-        + "number = sys.argv[1]\n"
-        + f"with FileSink({str(path)!r}) as sink:\n"
-        + "    layer = LoggingMiddleware(hello, sink=sink, format=lambda record: number * 500)\n"
-        + "    for _ in range(2500):\n"
-        + "        request(layer)\n"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, number], env={**os.environ, "PYTHONPATH": SRC})
-        for number in "1234"
-    ]
-    assert [process.wait() for process in processes] == [0] * 4
-    lines = path.read_text().splitlines()
-    assert len(lines) == 10_000
-    assert set(lines) == {number * 500 for number in "1234"}
 
 
 @pytest.mark.parametrize("sink", ["access.log", 7, object(), b"x", Path("access.log")])
@@ -296,28 +210,9 @@ def test_failures_in_many_threads_are_all_counted():
     assert layer.lines_lost == 160
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_costs_the_line_and_no_more():
-    with FileSink("/dev/full") as sink:
-        layer = LoggingMiddleware(hello, sink=sink)
-        assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
-        assert layer.lines_lost == 1
-
-
 def test_a_closed_file_costs_the_line_and_no_more(tmp_path):
     sink = FileSink(tmp_path / "access.log")
     sink.close()
     layer = LoggingMiddleware(hello, sink=sink)
     assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
     assert layer.lines_lost == 1
-
-
-def test_a_directory_that_is_deleted_costs_nothing(tmp_path):
-    directory = tmp_path / "logs"
-    directory.mkdir()
-    with FileSink(directory / "access.log") as sink:
-        Path(sink.path).unlink()
-        directory.rmdir()
-        layer = LoggingMiddleware(hello, sink=sink)
-        assert ask(layer).body == b"hello"
-        assert layer.lines_lost == 0
