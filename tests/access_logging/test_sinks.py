@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from asking import ask
-from logged_site import PLAIN, hello, run
+from forking import forked, needs_fork
+from logged_site import PLAIN, by_path, hello, run
 
 from middleware.errors import ConfigurationError
-from middleware.logging import FileSink, LoggingMiddleware, RequestIds, StreamSink
+from middleware.logging import AccessRecord, FileSink, LoggingMiddleware, RequestIds, StreamSink
 from middleware.logging.sinks import Failures
 
 
@@ -44,6 +45,23 @@ def test_the_default_is_the_standard_logger_with_the_values_beside_the_line(acce
     assert record.getMessage().endswith('"%s %(x)s {0} %n"')
     assert record.access["http.response.status_code"] == 200
     assert record.access["user_agent.original"] == "%s %(x)s {0} %n"
+
+
+def test_a_logger_of_choice_takes_the_lines(access_log):
+    logger = logging.getLogger("middleware.access.site")
+    ask(LoggingMiddleware(hello, sink=logger, format=lambda record: "line"))
+    (record,) = access_log.records
+    assert (record.name, record.levelname, record.getMessage()) == ("middleware.access.site", "INFO", "line")
+    assert record.access["http.response.status_code"] == 200
+
+
+def test_a_line_has_the_level_that_its_record_says(access_log, monkeypatch):
+    levels = iter([logging.INFO, logging.WARNING, logging.ERROR, logging.DEBUG])
+    monkeypatch.setattr(AccessRecord, "level", property(lambda record: next(levels)), raising=False)
+    layer = LoggingMiddleware(hello)
+    for _ in range(4):
+        ask(layer)
+    assert [record.levelname for record in access_log.records] == ["INFO", "WARNING", "ERROR"]
 
 
 def test_the_standard_logger_is_left_as_it_was(access_log):
@@ -109,6 +127,21 @@ def test_a_stream_sink_may_flush_each_line():
 def test_what_takes_no_lines_is_refused(sink):
     with pytest.raises(ConfigurationError, match=r"FileSink\(path\)"):
         LoggingMiddleware(hello, sink=sink)
+
+
+def test_a_handler_is_refused(access_log):
+    with pytest.raises(ConfigurationError, match="add it to a logger"):
+        LoggingMiddleware(hello, sink=access_log)
+
+
+def test_a_sink_may_take_the_record_too():
+    class Pairs(list):
+        def emit(self, line, record):
+            self.append((line, record.status))
+
+    pairs = Pairs()
+    ask(LoggingMiddleware(hello, sink=pairs, format=by_path), "/page")
+    assert pairs == [("/page", 200)]
 
 
 def test_a_stream_of_bytes_is_refused(tmp_path):
@@ -184,6 +217,31 @@ def test_failures_are_told_once_a_minute_and_all_are_counted():
         "access log: 1 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
         "access log: 4 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
     )
+
+
+@needs_fork
+def test_a_failure_is_counted_in_a_child_that_was_forked_while_another_was():
+    timing, go_on = threading.Event(), threading.Event()
+
+    def timer():
+        if threading.current_thread() is not slow:
+            return 2000.0
+        timing.set()
+        go_on.wait(60)
+        return 1000.0
+
+    errors = io.StringIO()
+    failures = Failures(timer=timer)
+    slow = threading.Thread(target=failures.add, args=(BOOM, {"wsgi.errors": errors}))
+    slow.start()
+    timing.wait(60)
+    with forked() as in_child:
+        if in_child:
+            failures.add(BOOM, {"wsgi.errors": errors})
+            assert failures.count == 2
+    go_on.set()
+    slow.join()
+    assert failures.count == 1
 
 
 @pytest.mark.parametrize("errors", [None, FailingStream()])

@@ -1,44 +1,46 @@
-"""Where the lines go. A sink has `write(line)`, line feed included, and may fail: the response never notices."""
+"""Where the lines go. A sink has `write(line)`, line feed included, and may fail: the response never notices.
+
+One that wants the record too has `emit(line, record)`, where the line comes without its line feed.
+"""
 
 from __future__ import annotations
 
-from io import BufferedIOBase, RawIOBase
+import sys
 
 from middleware.errors import ConfigurationError
 from middleware.logging.sinks.failures import Failures
 from middleware.logging.sinks.file import FileSink
 from middleware.logging.sinks.logger import LoggerSink
-from middleware.logging.sinks.stream import StreamSink
+from middleware.logging.sinks.stream import StreamSink, writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from logging import Logger
+    from typing import TypeAlias
 
     from middleware.logging.record import AccessRecord
+    from middleware.logging.sinks.stream import Writable as Writable  # the layer names it in its signature
 
     Emit = Callable[[str, AccessRecord], object]
-
-    class Writable(Protocol):
-        """What the layer needs of a sink that is no function."""
-
-        def write(self, line: str, /) -> object: ...
-
+    Sink: TypeAlias = Writable | Logger | Callable[[str], object]
 
 __all__ = ["Failures", "FileSink", "LoggerSink", "StreamSink", "emitter"]
 
 
-def emitter(sink: Writable | Callable[[str], object] | None) -> Emit:
-    """How to give a line to `sink`, whatever it is."""
+def emitter(sink: Sink | None) -> Emit:
+    """How to give a line and its record to `sink`, whatever it is."""
     if sink is None:
         return LoggerSink().emit
-    if isinstance(sink, (BufferedIOBase, RawIOBase)):
-        raise ConfigurationError(f"sink={sink!r} takes bytes: open it as text, or give FileSink(path)")
-    write = getattr(sink, "write", None)
-    if callable(write):
-        return lambda line, _: write(line + "\n")
-    if callable(sink):
-        return lambda line, _: sink(line)
-    raise ConfigurationError(
-        f"sink={sink!r} takes no lines: give a text stream, FileSink(path), a function of one line, or leave it out"
-    )
+    if "logging" in sys.modules:  # who has something of it has imported it
+        import logging
+
+        if isinstance(sink, logging.Logger):
+            return LoggerSink(sink).emit
+        if isinstance(sink, logging.Handler):
+            raise ConfigurationError(f"sink={sink!r} is a handler: add it to a logger, and give that logger")
+    emit = getattr(sink, "emit", None)
+    if callable(emit):
+        return emit  # type: ignore[no-any-return]
+    write = writer(sink)  # type: ignore[arg-type]
+    return lambda line, _: write(line + "\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+from threading import RLock
 from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
+
+A_MINUTE = 60
 
 
 class Failures:
@@ -18,20 +21,31 @@ class Failures:
         self.count = 0
         self._timer = timer
         self._told: float | None = None
-        self._lock = Lock()
+        self._locks: dict[int, RLock] = {}
 
     def add(self, error: Exception, environ: WSGIEnvironment) -> None:
         """Count one. Never raises."""
-        with self._lock:
+        # Of each process its own, for one that was held during a fork is held for ever; and an RLock, for a signal
+        # handler may write a line too.
+        with self._locks.setdefault(os.getpid(), RLock()):
             self.count += 1
             now = self._timer()
-            if self._told is not None and now - self._told < 60:
+            if self._told is not None and now - self._told < A_MINUTE:
                 return
             self._told = now
             count = self.count
-        try:
-            # ascii(): the message may hold what a client sent.
-            environ["wsgi.errors"].write(f"access log: {count} lines lost so far, the last by {ascii(error)[:500]}\n")
-            environ["wsgi.errors"].flush()
-        except Exception:  # noqa: BLE001, S110 - there is no one left to tell
-            pass
+        tell(f"access log: {count} lines lost so far, the last by {shown(error)}", environ)
+
+
+def tell(message: str, environ: WSGIEnvironment) -> None:
+    """Write a line to `wsgi.errors`. Never raises."""
+    try:
+        environ["wsgi.errors"].write(message + "\n")
+        environ["wsgi.errors"].flush()
+    except Exception:  # noqa: BLE001, S110 - there is no one left to tell
+        pass
+
+
+def shown(error: BaseException) -> str:
+    """What an error says, in ASCII and not at length: it may hold what a client sent."""
+    return ascii(error)[:500]

@@ -8,24 +8,33 @@ if TYPE_CHECKING:
 
     from middleware.logging.record import AccessRecord
 
+_INFO = 20  # logging's number for it
+
 
 class LoggerSink:
-    """The standard library's logger `middleware.access`, at INFO; stderr as long as nobody configured logging."""
+    """A logger, by default `middleware.access`; stderr as long as nobody configured logging.
 
-    def __init__(self) -> None:
-        self._logger: Logger | None = None
+    A line has the level that its record says (`record.level`, a number of `logging`), or INFO. No handler is added.
+    """
+
+    def __init__(self, logger: Logger | None = None) -> None:
+        self._logger = logger
 
     def emit(self, line: str, record: AccessRecord) -> None:
         """Log the line, with the record's values as a dict in `LogRecord.access`."""
-        import logging
+        logger = self._logger
+        if logger is None:
+            import logging
 
-        logger = logging.getLogger("middleware.access")
+            logger = self._logger = logging.getLogger("middleware.access")
         if not logger.hasHandlers():
             import sys
 
             if sys.stderr is not None:
                 sys.stderr.write(line + "\n")
-        elif logger.isEnabledFor(logging.INFO):
-            from middleware.logging.formats.ecs import fields
+            return
+        level: int = getattr(record, "level", _INFO)
+        if logger.isEnabledFor(level):
+            from middleware.logging.formats.schemas import fields
 
-            logger.info(line, extra={"access": fields(record)})
+            logger.log(level, line, extra={"access": fields(record)})
