@@ -37,6 +37,7 @@ __all__ = [
     "MemoryStore",
     "Outer",
     "PlainPasswords",
+    "QueueSink",
     "RedisStore",
     "RememberMe",
     "RequestIdFilter",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
         name_all_records,
         trace_headers,
     )
+    from middleware.logging.sinks.queue import QueueSink
     from middleware.sessions import SessionMiddleware, Timeouts, get_session
     from middleware.sessions.forms import check_csrf, csrf_input
     from middleware.sessions.in_store.users import SessionInfo
@@ -146,6 +148,7 @@ _ROOMS = {
         "AccessRecord", "FileSink", "LoggingMiddleware", "RequestIdFilter", "RequestIds", "StreamSink",
         "get_request_id", "name_all_records", "trace_headers",
     ),
+    "logging.sinks.queue": ("QueueSink",),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
     "sessions.forms": ("check_csrf", "csrf_input"),
     "sessions.in_store.users": ("SessionInfo",),

@@ -45,6 +45,7 @@ from middleware import (
     MemoryStore,
     Outer,
     PlainPasswords,
+    QueueSink,
     RedisStore,
     RememberMe,
     RequestIdFilter,
@@ -276,6 +277,9 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = CacheMiddleware(app, store=MemoryStore(), policy="conformance")
     app = CacheMiddleware(app, store=MemoryStore(), purge_by=lambda environ: environ.get("REMOTE_ADDR") == "::1")
     app = LoggingMiddleware(app, format="json", sink=FileSink(here / "access.log"))
+    with QueueSink(FileSink(here / "queued.log"), size=5000, patience=2.0) as queue:
+        app = LoggingMiddleware(app, sink=queue)
+        assert_type(queue.written + queue.dropped + queue.failed, int)
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_ids=RequestIds(None))
     app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
     logging.getLogger().addFilter(RequestIdFilter())

@@ -9,11 +9,13 @@ from middleware.logging.trace import Trace, trace_headers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.logging.log_records import RequestIdFilter, name_all_records
+    from middleware.logging.sinks.queue import QueueSink
 
 __all__ = [
     "AccessRecord",
     "FileSink",
     "LoggingMiddleware",
+    "QueueSink",
     "RequestIdFilter",
     "RequestIds",
     "StreamSink",
@@ -25,6 +27,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "QueueSink":
+        from middleware.logging.sinks.queue import QueueSink
+
+        return QueueSink
     if name not in ("RequestIdFilter", "name_all_records"):
         raise AttributeError(f"module 'middleware.logging' has no attribute {name!r}")
     from middleware.logging import log_records  # `logging` of the standard library comes with it
