@@ -6,9 +6,9 @@ its own, or both; and whatever a proof is about is taken out of environ on every
 
 from __future__ import annotations
 
-from middleware.auth.networks import Networks
 from middleware.errors import ConfigurationError
 from middleware.headers import environ_key
+from middleware.networks import Networks
 from middleware.operators import say_once
 from middleware.signing import check_secrets
 

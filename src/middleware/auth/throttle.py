@@ -13,9 +13,9 @@ from threading import Lock
 
 from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
-from middleware.auth.networks import Networks, network_of, wider_network
 from middleware.auth.option_checks import check_clock, check_seconds, check_store
 from middleware.errors import ConfigurationError, StoreError
+from middleware.networks import Networks, network_of, wider_network
 from middleware.operators import say_once
 
 TYPE_CHECKING = False

@@ -11,12 +11,25 @@ if TYPE_CHECKING:
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, IPv4 addresses as IPv6 sockets give them
 
 
+def packed_address(address: str) -> bytes | None:
+    """The 4 or 16 bytes of an address (RFC 4291, section 2.2); None for what is none. In linear time.
+
+    An IPv4 address that is mapped into IPv6 has 4. A zone, `fe80::1%eth0`, is left out.
+    """
+    if len(address) > 100:
+        return None
+    if ":" not in address:
+        return _packed_4(address)
+    packed = _packed_6(address.partition("%")[0])  # a zone says by which of our own interfaces it came
+    return packed[12:] if packed is not None and packed.startswith(_MAPPED) else packed
+
+
 def network_of(address: str) -> str:
     """The network that stands for a client: the /24 of an IPv4 address, the /64 of an IPv6 one.
 
     An IPv4 address that is mapped into IPv6 counts as IPv4. "" for what is no address, such as the name of a socket.
     """
-    packed = _packed(address)
+    packed = packed_address(address)
     if packed is None:
         return ""
     if len(packed) == 4:
@@ -50,7 +63,7 @@ class Networks:
             self._which.setdefault((size, host_bits), set()).add(number)
 
     def __contains__(self, address: object) -> bool:
-        packed = _packed(address) if isinstance(address, str) else None
+        packed = packed_address(address) if isinstance(address, str) else None
         if packed is None:
             return False
         number = int.from_bytes(packed, "big")
@@ -66,7 +79,7 @@ class Networks:
 def _network(text: str) -> tuple[int, int, int]:
     """Of a network the bytes of its addresses, the bits beyond it, and the number that the others make."""
     address, slash, length = text.partition("/") if isinstance(text, str) else ("", "", "")
-    packed = _packed(address) if "%" not in address else None
+    packed = packed_address(address) if "%" not in address else None
     if packed is None:
         raise ConfigurationError(
             f"a network is an address such as 192.0.2.1 or 10.0.0.0/8 or 2001:db8::/32, not {text!r}"
@@ -84,16 +97,6 @@ def _network(text: str) -> tuple[int, int, int]:
     if number & ((1 << host_bits) - 1):
         raise ConfigurationError(f"{text!r} has bits set beyond its length: name the network by its first address")
     return len(packed), host_bits, number >> host_bits
-
-
-def _packed(address: str) -> bytes | None:
-    """The 4 or 16 bytes of an address (RFC 4291, section 2.2); None for what is none. In linear time."""
-    if len(address) > 100:
-        return None
-    if ":" not in address:
-        return _packed_4(address)
-    packed = _packed_6(address.partition("%")[0])  # a zone says by which of our own interfaces it came
-    return packed[12:] if packed is not None and packed.startswith(_MAPPED) else packed
 
 
 def _packed_4(address: str) -> bytes | None:

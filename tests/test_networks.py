@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth.networks import Networks, network_of, wider_network
 from middleware.errors import ConfigurationError
+from middleware.networks import Networks, network_of, wider_network
 
 ADDRESSES = st.ip_addresses() | st.builds(
     ipaddress.IPv6Address, st.sampled_from(["::", "::1", "::ffff:1.2.3.4", "1::8"])
