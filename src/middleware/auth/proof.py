@@ -26,9 +26,9 @@ _NO_PROOF = "peers=[...], the networks of its proxies, or secret=..., which they
 class Proof:
     """What shows that a request came through a proxy of the site.
 
-    `peers`: the networks in which the direct peer is, REMOTE_ADDR. `secret`: what the proxy sends in the field
-    `secret_header`; of a list all count, so that it can be changed. With both, both must hold; a peer without an
-    address, a Unix socket, is judged by the secret alone. Raises ConfigurationError.
+    `peers`: the networks in which the direct peer is, `middleware.peer` or else REMOTE_ADDR. `secret`: what the proxy
+    sends in the field `secret_header`; of a list all count, so that it can be changed. With both, both must hold; a
+    peer without an address, a Unix socket, is judged by the secret alone. Raises ConfigurationError.
     """
 
     __slots__ = ("_equal", "_kept", "_peers", "_secret_field", "_secrets")
@@ -59,7 +59,8 @@ class Proof:
             environ[self._kept] = _Kept(given)
         elif self._kept in environ:  # another proof has taken it
             given = environ[self._kept].secret
-        address = environ.get("REMOTE_ADDR") or ""
+        peer = environ.get("middleware.peer")  # where a layer further out has put the client into REMOTE_ADDR
+        address = (environ.get("REMOTE_ADDR") if peer is None else peer) or ""
         if self._peers is not None and address not in self._peers and (address or not self._secrets):
             return "peer"
         if self._secrets and not self._is_known(given or ""):

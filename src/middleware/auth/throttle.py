@@ -246,7 +246,7 @@ def _say_what_is_behind(environ: WSGIEnvironment, network: str) -> None:
     if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
         say_once(
             "logins come by a proxy on this machine, whose clients cannot be told apart when passwords are guessed: "
-            "let the server put the client's address into REMOTE_ADDR",
+            "let the server put the client's address into REMOTE_ADDR, or ProxyMiddleware",
             logger="middleware.auth",
         )
 

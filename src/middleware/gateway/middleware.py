@@ -49,8 +49,9 @@ class ProxyMiddleware:
         Of a list in these fields the last one counts, and what is no scheme, host, port or path is ignored.
     `keep_fields`: leave the fields of proxies in environ. False: all that are known or named are removed.
 
-    It sets REMOTE_ADDR, REMOTE_PORT, `wsgi.url_scheme`, HTTPS, HTTP_HOST, SERVER_NAME, SERVER_PORT and SCRIPT_NAME,
-    each only where a proxy said so, and `middleware.peer`, the address of the direct peer, always.
+    It sets REMOTE_ADDR, REMOTE_PORT, `wsgi.url_scheme`, HTTPS, HTTP_HOST, SERVER_NAME, SERVER_PORT and SCRIPT_NAME
+    (with REQUEST_URI and RAW_URI), each only where a proxy said so, and always `middleware.peer`, the address of the
+    direct peer.
     `middleware.forwarded` is a dict of the fields that were removed, by their names in environ.
     Raises ConfigurationError for any option that is not as said here.
     """
@@ -152,7 +153,7 @@ class ProxyMiddleware:
             if port or name:
                 environ["SERVER_PORT"] = port or named_port or usual
         if self._prefix and (prefix := prefix_of(_last(given, self._prefix))):
-            environ["SCRIPT_NAME"] = prefix + (environ.get("SCRIPT_NAME") or "")
+            _set_prefix(environ, prefix)
 
 
 def _set_client(environ: WSGIEnvironment, address: str, port: str) -> None:
@@ -171,6 +172,15 @@ def _set_scheme(environ: WSGIEnvironment, scheme: str) -> None:
         environ["HTTPS"] = "on"
     else:
         environ.pop("HTTPS", None)
+
+
+def _set_prefix(environ: WSGIEnvironment, prefix: str) -> None:
+    """The path as the client asked for it, also where servers tell it raw."""
+    environ["SCRIPT_NAME"] = prefix + (environ.get("SCRIPT_NAME") or "")
+    for key in ("REQUEST_URI", "RAW_URI"):
+        target = environ.get(key)
+        if target and target[0] == "/":
+            environ[key] = prefix + target
 
 
 def _last(given: dict[str, str], key: str | None) -> str:
