@@ -23,6 +23,7 @@ from middleware import (
 )
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, deny, optional, require
 from middleware.errors import ConfigurationError
+from middleware.gateway import ProxyMiddleware
 from middleware.integrations import pastedeploy
 from middleware.integrations.beaker import BeakerSessions
 from middleware.integrations.conversion import COUNTS, DURATIONS, SHARES, SIZES, group_of, keys, option_types, readers
@@ -37,6 +38,7 @@ LAYERS = {
     "conditional": ConditionalMiddleware,
     "auth": AuthMiddleware,
     "logging": LoggingMiddleware,
+    "proxy": ProxyMiddleware,
 }
 SECRET = "a secret of the test, 32 characters"
 PASSWORD = "correct horse battery"
@@ -162,6 +164,30 @@ def basic(user, password=PASSWORD):
     from base64 import b64encode
 
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({"trust": "unix 10.0.0.0/8, 192.0.2.1", "host": "X-Forwarded-Host"}, "https://shop.example/ 203.0.113.9"),
+        ({"hops": "1", "proto": "none"}, "http://inner.example/ 203.0.113.9"),
+        ({"trust": "\n  127.0.0.1\n  ::1", "keep_fields": "yes"}, "http://inner.example/ 10.0.0.1"),
+    ],
+)
+def test_a_proxy_is_trusted_as_the_file_says(options, answer):
+    def site(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        text = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}/ {environ['REMOTE_ADDR']}"
+        return [text.encode()]
+
+    told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example"}
+    app = pastedeploy.proxy(site, {}, **options)
+    assert ask(app, headers={**told, "Host": "inner.example"}, REMOTE_ADDR="10.0.0.1").text == answer
+
+
+def test_a_proxy_that_trusts_nobody_is_refused_with_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"^egg:wsgi-middleware#proxy: ProxyMiddleware would believe nobody"):
+        pastedeploy.proxy(site, {})
 
 
 def test_every_layer_has_a_name_in_the_installed_package():

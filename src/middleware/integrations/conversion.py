@@ -66,7 +66,7 @@ DURATIONS = {
     "stale_on_failure", "timeout",
 }  # fmt: skip
 SIZES = {"max_body", "max_bytes", "max_object"}
-COUNTS = {"chunks", "days", "free_failures", "max_nonces", "max_sessions", "max_waiters", "network_failures"}
+COUNTS = {"chunks", "days", "free_failures", "hops", "max_nonces", "max_sessions", "max_waiters", "network_failures"}
 SHARES = {"heuristic"}
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from middleware.caching import CacheMiddleware
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware
+    from middleware.gateway import ProxyMiddleware
     from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
     from middleware.sessions import SessionMiddleware
@@ -102,6 +103,14 @@ def logging(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_con
     from middleware.logging import LoggingMiddleware
 
     layer: LoggingMiddleware = build(LoggingMiddleware, app, options=local_conf, where=section("logging", global_conf))
+    return layer
+
+
+def proxy(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> ProxyMiddleware:
+    """`egg:wsgi-middleware#proxy`: `ProxyMiddleware`."""
+    from middleware.gateway import ProxyMiddleware
+
+    layer: ProxyMiddleware = build(ProxyMiddleware, app, options=local_conf, where=section("proxy", global_conf))
     return layer
 
 
