@@ -170,6 +170,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/passwords.md",
         "docs/caching.md",
         "docs/logging.md",
+        "docs/proxies.md",
         "docs/pastedeploy.md",
         "docs/flask.md",
         "docs/django.md",

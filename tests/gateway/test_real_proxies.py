@@ -185,6 +185,12 @@ def test_the_application_knows_who_asks_and_for_what(site, lies):
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop" if is_listed else "", "/p")
 
 
+def test_the_recipe_of_the_docs_is_the_one_that_is_tested():
+    page = (TESTS.parent / "docs" / "proxies.md").read_text(encoding="utf-8")
+    assert MAPS in page
+    assert '"$forwarded_before$forwarded_for;proto=$scheme$forwarded_host"' in page
+
+
 @pytest.mark.parametrize("host", ['x",for="6.6.6.6', 'x";for="6.6.6.6', 'x"', "x\\"])
 def test_no_host_makes_somebody_else_of_a_client(site, host):
     front, *_ = site

@@ -19,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from middleware import CookieOptions, MemoryStore, SessionMiddleware, get_session
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
+from middleware.gateway import ProxyMiddleware
 from middleware.integrations.flask import SessionInterface, use_sessions
 
 DAY = 86400
@@ -524,20 +525,29 @@ def test_a_second_call_is_refused(site, store):
         use_sessions(site.app, store=store)
 
 
-def test_proxy_fix_has_to_come_after_it(store):
+def by_proxy_middleware(app):
+    return ProxyMiddleware(app, trust=["127.0.0.1"])
+
+
+both = pytest.mark.parametrize("wrap", [ProxyFix, by_proxy_middleware], ids=["ProxyFix", "ProxyMiddleware"])
+
+
+@both
+def test_what_tells_of_proxies_has_to_come_after_it(store, wrap):
     app = Flask("behind_a_proxy")
-    app.wsgi_app = ProxyFix(app.wsgi_app)
-    with pytest.raises(ConfigurationError, match="move the line"):
+    app.wsgi_app = wrap(app.wsgi_app)
+    with pytest.raises(ConfigurationError, match=f"move the line app.wsgi_app = {type(app.wsgi_app).__name__}"):
         use_sessions(app, store=store)
 
 
-def test_behind_a_proxy_the_cookie_is_secure(site):
-    site.app.wsgi_app = ProxyFix(site.app.wsgi_app)
+@both
+def test_behind_a_proxy_the_cookie_is_secure(site, wrap):
+    site.app.wsgi_app = wrap(site.app.wsgi_app)
     site.use = put(a=1)
     answer = ask(site.app, headers={"X-Forwarded-Proto": "https"})
     assert answer.header("Set-Cookie").startswith("__Host-id=")
     client = site.app.test_client()
-    with client.session_transaction() as session:  # the layer is found inside of ProxyFix
+    with client.session_transaction() as session:  # the layer is found inside
         session["a"] = 1
 
 

@@ -117,7 +117,7 @@ class Hardening:
         if verdict.for_https:
             say_once(
                 f"the application sets cookie {name} for https in answer to http: if a proxy in front speaks "
-                "https, say so by secure=True in the cookie options, or let wsgi.url_scheme tell",
+                "https, wrap the site in ProxyMiddleware, or say secure=True in the cookie options",
                 logger=LOGGER,
             )
             self._tell("for_https", name, environ)

@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from middleware.auth import get_identity
 from middleware.errors import ConfigurationError, LayerMissing
+from middleware.gateway import ProxyMiddleware
 from middleware.integrations.face import Face
 from middleware.integrations.wrapped import session_layer_in
 from middleware.sessions import SessionMiddleware
@@ -43,15 +44,16 @@ def use_sessions(app: Flask, **options: Any) -> SessionMiddleware:
     The options are those of `SessionMiddleware`; `rotate_on` is `("_user_id", "user_id")` where it is not given, so a
     login gives the session a new id.
 
-    Raises ConfigurationError where the application has our sessions already, and where ProxyFix was put round it
-    before: that has to stand outside, or no cookie would be Secure.
+    Raises ConfigurationError where the application has our sessions already, and where ProxyMiddleware or ProxyFix was
+    put round it before: that has to stand outside, or no cookie would be Secure.
     """
     if isinstance(app.session_interface, SessionInterface):
         raise ConfigurationError("use_sessions() was called for this application before: call it once")
-    if isinstance(app.wsgi_app, ProxyFix):
+    if isinstance(app.wsgi_app, ProxyFix | ProxyMiddleware):
+        proxy = type(app.wsgi_app).__name__
         raise ConfigurationError(
-            "ProxyFix has to stand outside of the sessions, which ask it for https: "
-            "move the line app.wsgi_app = ProxyFix(...) below use_sessions(app, ...)"
+            f"{proxy} has to stand outside of the sessions, which ask it for https: "
+            f"move the line app.wsgi_app = {proxy}(...) below use_sessions(app, ...)"
         )
     options.setdefault("rotate_on", USERS)
     layer = SessionMiddleware(app.wsgi_app, **options)

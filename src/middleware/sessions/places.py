@@ -78,5 +78,6 @@ class Nowhere:
     def open(self, field: str, tell: Tell) -> Record:  # noqa: ARG002
         raise ConfigurationError(
             f"the session cookie {self.cookie.name} is for https, and this request came by http: where a proxy in "
-            "front speaks https, say secure=True in the cookie options; for http choose other options"
+            "front speaks https, wrap the site in ProxyMiddleware or say secure=True in the cookie options; for http "
+            "choose other options"
         )
