@@ -21,12 +21,13 @@ def main() -> None:
     asked = parser.parse_args()
 
     warnings.simplefilter("ignore")  # the peers' own
-    from benchmarks import access_log, cold_start, kernel, logins, misses, pages, sessions, stack, tokens
+    from benchmarks import access_log, cold_start, kernel, logins, misses, pages, proxies, sessions, stack, tokens
 
     with TemporaryDirectory() as directory, redis_server(Path(directory)) as redis_port:
         there = Path(directory)
         rows = [
             *kernel.rows(),
+            *proxies.rows(),
             *tokens.rows(),
             *sessions.rows(redis_port),
             *access_log.rows(there),

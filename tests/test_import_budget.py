@@ -115,6 +115,14 @@ def test_a_scheme_loads_no_other_and_no_other_room():
     assert loaded & {"middleware.caching", "middleware.cookies", "middleware.logging", "middleware.sessions"} == set()
 
 
+def test_what_finds_out_the_client_behind_proxies_loads_nothing_dear():
+    request = "{'REMOTE_ADDR': '10.0.0.1', 'HTTP_X_FORWARDED_FOR': '203.0.113.9', 'HTTP_X_FORWARDED_PROTO': 'https'}"
+    build = "ProxyMiddleware(lambda environ, start_response: [], trust=['10.0.0.0/8'])"
+    loaded = loaded_by(f"from middleware.gateway import ProxyMiddleware; {build}({request}, None)")
+    assert "middleware.gateway.proxies" in loaded
+    assert loaded & TOO_DEAR == set()
+
+
 @pytest.mark.parametrize(
     ("content", "brings"), [({"a": [1, {"b": "c"}]}, set()), ({"a": [(1, 2)]}, {"middleware.sessions.typed"})]
 )

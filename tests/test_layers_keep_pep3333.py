@@ -22,6 +22,7 @@ from middleware import (
     get_session,
     optional,
 )
+from middleware.gateway import ProxyMiddleware
 from middleware.testing import SHAPES, check_requests, check_shape, check_together, make_environ, serve
 
 SECRET = "a secret that is long enough to be one"
@@ -104,13 +105,18 @@ def logging_json(app):
     return LoggingMiddleware(app, format="json", sink=io.StringIO())
 
 
+def proxy(app):
+    return ProxyMiddleware(app, trust=["192.0.2.0/24", "unix"])
+
+
 def stack(app):
     store = MemoryStore()
     app = AuthMiddleware(app, [SessionLogin(USERS)], rules=[optional("/")])
     app = SessionMiddleware(app, store=store)
     app = CookieMiddleware(app, secret=SECRET)
     app = CacheMiddleware(app, store=MemoryStore())
-    return LoggingMiddleware(app, sink=io.StringIO())
+    app = LoggingMiddleware(app, sink=io.StringIO())
+    return ProxyMiddleware(app, hops=1)
 
 
 def stack_used(app):
@@ -134,6 +140,7 @@ LAYERS = [
         (auth_asking, ["Vary", "Cache-Control"], []),
         (logging_combined, ["X-Request-ID"], []),
         (logging_json, ["X-Request-ID"], []),
+        (proxy, [], []),
         (stack, None, ["Set-Cookie"]),
         (stack_used, None, ["Set-Cookie"]),
     ]

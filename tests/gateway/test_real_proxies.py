@@ -19,6 +19,7 @@ from tempfile import mkdtemp
 import pytest
 from conftest import program
 from gateway import connection_app
+from servers.apache import MODULES, apache
 from servers.http_servers import SOURCE, TESTS
 from servers.nginx import nginx
 from servers.programs import PATIENCE, Running, free_port, listens
@@ -195,6 +196,25 @@ def test_the_recipe_of_the_docs_is_the_one_that_is_tested():
 def test_no_host_makes_somebody_else_of_a_client(site, host):
     front, *_ = site
     assert told(front, "/shop/p", host=host)["REMOTE_ADDR"] == CLIENT
+
+
+APACHE = """
+LoadModule proxy_module {modules}/mod_proxy.so
+LoadModule proxy_http_module {modules}/mod_proxy_http.so
+ProxyPreserveHost On
+RequestHeader set X-Forwarded-Proto "expr=%{REQUEST_SCHEME}"
+ProxyPass "/shop/" "http://127.0.0.1:{port}/"
+"""
+
+
+def test_apache_tells_the_client_and_the_scheme_too():
+    app = ProxyMiddleware(connection_app.tells, trust=["127.0.0.1"], host="X-Forwarded-Host")
+    with on_waitress(app, host="127.0.0.1", port=0) as behind:
+        more = APACHE.replace("{modules}", str(MODULES)).replace("{port}", str(behind))
+        with apache(more) as port:
+            environ = told(port, "/shop/p", LIES)
+    assert (environ["REMOTE_ADDR"], environ["middleware.peer"]) == (CLIENT, "127.0.0.1")
+    assert (environ["wsgi.url_scheme"], environ["HTTP_HOST"]) == ("http", "shop.example:8443")
 
 
 @pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded"])

@@ -7,8 +7,7 @@ has added; only the last 32 entries are looked at.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from middleware.headers import TOKEN
 from middleware.networks import packed_address
 
 TYPE_CHECKING = False
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 MOST = 32  # entries
 _LONGEST = 512  # characters of an element of Forwarded
-_LONGEST_NODE = 100  # characters of an address with all that may be round it
-_TOKEN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 _OBFUSCATED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _SOCKET = "unix:"  # what nginx says of a client on a Unix socket
 
@@ -69,12 +66,14 @@ def client_by_trust(hops: Iterator[Hop | None], is_trusted: Callable[[str], bool
 
     `address` is None where nobody is named; `proto` and `host` are those of the hop at which the walk ends.
     """
-    found = Hop(None)
+    found, nearer = Hop(None), None
     for hop in hops:
-        if hop is None:
+        # Asked only where somebody is further away: most clients come by one proxy.
+        if hop is None or not (nearer is None or is_trusted(nearer)):
             break
         found = hop if hop.address else Hop(found.address, found.port, hop.proto, hop.host)
-        if hop.address is None or not is_trusted(hop.address):
+        nearer = hop.address
+        if nearer is None:
             break
     return found
 
@@ -91,11 +90,6 @@ def client_by_count(hops: Iterator[Hop | None], count: int) -> Hop | None:
 
 def _address_and_port(node: str, *, bare: bool) -> tuple[str, str] | None:
     """An address in its plain form and a port, "" for none; `bare`: IPv6 may come without brackets."""
-    return None if len(node) > _LONGEST_NODE else _read_node(node, bare)
-
-
-@lru_cache(maxsize=1024)  # who asks once asks again soon: 0.3 us in place of 2.6
-def _read_node(node: str, bare: bool) -> tuple[str, str] | None:
     port = None
     if node.startswith("["):
         address, bracket, rest = node[1:].partition("]")
@@ -121,7 +115,6 @@ def _is_port(text: str) -> bool:
     return 0 < len(text) < 6 and text.isascii() and text.isdigit() and int(text) < 65536
 
 
-@lru_cache(maxsize=1024)
 def _read_element(element: str) -> Hop | None:
     pairs = _pairs(element.strip(" \t"))
     if pairs is None:
@@ -181,7 +174,7 @@ def _pairs(element: str) -> dict[str, str] | None:
         if rest[0] != ";":
             name, _, rest = rest.partition("=")
             name = name.lower()
-            if not name or not _TOKEN.issuperset(name) or name in found:
+            if not name or not TOKEN.issuperset(name) or name in found:
                 return None
             value, rest = _quoted(rest) if rest.startswith('"') else _token(rest)
             if value is None or (rest and rest[0] != ";"):
@@ -194,7 +187,7 @@ def _pairs(element: str) -> dict[str, str] | None:
 def _token(text: str) -> tuple[str | None, str]:
     value, semicolon, rest = text.partition(";")
     value = value.rstrip(" \t")
-    return (value, semicolon + rest) if value and _TOKEN.issuperset(value) else (None, "")
+    return (value, semicolon + rest) if value and TOKEN.issuperset(value) else (None, "")
 
 
 def _quoted(text: str) -> tuple[str | None, str]:
