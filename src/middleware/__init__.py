@@ -37,6 +37,7 @@ __all__ = [
     "MemoryStore",
     "Outer",
     "PlainPasswords",
+    "ProxyMiddleware",
     "QueueSink",
     "RedisStore",
     "RememberMe",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
+    from middleware.gateway import ProxyMiddleware
     from middleware.logging import (
         AccessRecord,
         FileSink,
@@ -144,6 +146,7 @@ _ROOMS = {
     "caching.conditional": ("ConditionalMiddleware",),
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
+    "gateway": ("ProxyMiddleware",),
     "logging": (
         "AccessRecord", "FileSink", "LoggingMiddleware", "RequestIdFilter", "RequestIds", "StreamSink",
         "get_request_id", "name_all_records", "trace_headers",

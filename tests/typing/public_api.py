@@ -45,6 +45,7 @@ from middleware import (
     MemoryStore,
     Outer,
     PlainPasswords,
+    ProxyMiddleware,
     QueueSink,
     RedisStore,
     RememberMe,
@@ -284,7 +285,9 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
     logging.getLogger().addFilter(RequestIdFilter())
     name_all_records()
-    outermost = LoggingMiddleware(app)
+    app = LoggingMiddleware(app)
+    app = ProxyMiddleware(app, trust=["10.0.0.0/8", "unix"], field="Forwarded", host="Forwarded")
+    outermost = ProxyMiddleware(app, hops=1, proto=None, port="X-Forwarded-Port", prefix="X-Prefix", keep_fields=True)
     inner: WSGIApplication = outermost.app
     assert callable(inner)
     return outermost
