@@ -196,18 +196,19 @@ class SessionLogin:
     def forget(self, environ: WSGIEnvironment, /, *, everywhere: bool = False) -> None:
         """End the login, the session that held it, and what the browser remembers; `everywhere`, all of the user.
 
-        Who acts as another user ends that, and logins of their own. Raises LayerMissing, SessionClosed where the head
+        The user is who is identified, by whatever scheme; where nobody is, who is signed in in this session. Who acts
+        as another user ends that, and logins of their own. Raises LayerMissing, SessionClosed where the head
         of the answer has left, Unavailable where the store of remembered logins fails, and for `everywhere`
         ConfigurationError where nothing can end a session that is kept in a cookie.
         """
         session = session_of(environ)
         if session.closed:
             raise SessionClosed("a logout after the head of the answer has left is too late for its cookies")
-        login = kept_login.read(session.get(ACTOR) or session.get(LOGIN))
-        if everywhere and login is not None:
+        user = self._owner(environ, session) if everywhere else None
+        if user is not None:
             if self._remembering is not None:
-                self._remembering.forget_everywhere(environ, login.user)
-            session.users.end_all(login.user, but=session.id)
+                self._remembering.forget_everywhere(environ, user)
+            session.users.end_all(user, but=session.id)
         self._tell_the_end(environ, session, "logout")
         session.logout()
         if self._remembering is not None:
@@ -268,6 +269,15 @@ class SessionLogin:
         if name is None or account is None:
             raise LookupError(f"no user {user!r} who may sign in")
         return name, account
+
+    def _owner(self, environ: WSGIEnvironment, session: Session) -> str | None:
+        """Whose logins those of this request are."""
+        identity: Identity | None = environ.get("middleware.identity")
+        if identity is None:
+            login = kept_login.read(session.get(ACTOR) or session.get(LOGIN))
+            return None if login is None else login.user
+        user = identity.actor or identity.user
+        return self.name_of(user) or user
 
     def _open(self, environ: WSGIEnvironment, login: KeptLogin) -> Session:
         """The session, given to this login under a new id."""
