@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from wsgiref.types import WSGIEnvironment
 
-# More than these, and nobody could say what the path means.
-MOST_READINGS = 256
-MOST_CHARACTERS = 40_000  # of all readings together, which keeps a long path from costing more than a few milliseconds
+# Beyond this work nobody could say what a path means: it keeps each one, short or long, below a few milliseconds.
+MOST_WORK = 40_000  # characters of all readings together
+EACH_READING = 300  # characters: what a reading costs beside its own
 
 
 def request_path(environ: WSGIEnvironment, *, mounted: bool = False) -> str | None:
@@ -62,30 +62,38 @@ def readings(path: str) -> set[str] | None:
 
     A path that is not doubtful has one.
     """
-    seen = {(path, False)}
+    seen: tuple[set[str], set[str]] = ({path}, set())  # as they are, and percent-decoded
     todo = [(path, False)]
-    characters = len(path)
+    work = len(path) + EACH_READING
     while todo:
         text, decoded = todo.pop()
-        for reading in _steps_from(text, decoded):
-            if reading in seen:
+        there = seen[decoded]
+        for reading in _steps_from(text):
+            if reading in there:
                 continue
-            seen.add(reading)
-            todo.append(reading)
-            characters += len(reading[0])
-            if len(seen) > MOST_READINGS or characters > MOST_CHARACTERS:
+            there.add(reading)
+            todo.append((reading, decoded))
+            work += len(reading) + EACH_READING
+            if work > MOST_WORK:  # before all the mounts of a deep path are tried
                 return None
-    return {text or "/" for text, _ in seen}
+        if not decoded and "%" in text:
+            reading = _decoded(text)
+            if reading not in seen[True]:
+                seen[True].add(reading)
+                todo.append((reading, True))
+                work += len(reading) + EACH_READING
+        if work > MOST_WORK:
+            return None
+    return {text or "/" for texts in seen for text in texts}
 
 
-def _steps_from(text: str, decoded: bool) -> Iterator[tuple[str, bool]]:
-    """What one step makes of a reading, and whether it is percent-decoded then."""
+def _steps_from(text: str) -> Iterator[str]:
+    """What one step makes of a reading."""
     for step in _STEPS:
-        yield step(text), decoded
-    for reading in _resolved_in_mounts(text):
-        yield reading, decoded
-    if not decoded and "%" in text:
-        yield _decoded(text), True
+        reading = step(text)
+        if reading is not text:
+            yield reading
+    yield from _resolved_in_mounts(text)
 
 
 def _decoded(path: str) -> str:
@@ -124,7 +132,12 @@ def _without_line_ends(path: str) -> str:
 def _without_controls(path: str) -> str:
     if path.isprintable():
         return path
+    if path.isascii():
+        return path.translate(_ASCII_CONTROLS)
     return "".join([character for character in path if not _is_control(character)])
+
+
+_ASCII_CONTROLS = dict.fromkeys([*range(32), 127])
 
 
 def _is_control(character: str) -> bool:
@@ -133,14 +146,14 @@ def _is_control(character: str) -> bool:
 
 
 def _without_trailing_spaces(path: str) -> str:
-    if " " not in path:
+    if " /" not in path and path[-1:] != " ":
         return path
     return "/".join([segment.rstrip(" ") for segment in path.split("/")])
 
 
 def _without_trailing_dots(path: str) -> str:
     """As Windows opens files. A segment of one or two dots stays what it is."""
-    if "." not in path and " " not in path:
+    if "./" not in path and " /" not in path and path[-1:] not in (".", " "):
         return path
     return "/".join(
         [segment if segment in (".", "..") else segment.rstrip(". ") for segment in path.split("/")],

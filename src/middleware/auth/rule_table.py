@@ -12,7 +12,7 @@ from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     Entry = tuple[int, Rule, frozenset[str] | None]  # the place in the list, and the methods; None: all of them
 
@@ -64,22 +64,27 @@ class Rules:
 
         AMBIGUOUS is also what no method can be.
         """
-        if not is_method(method):
-            return AMBIGUOUS
-        if is_plain(path):
-            return self._first(path, method)
-        found = self.decisions(path, method)
-        rules = set(found.values())
-        return rules.pop() if len(rules) == 1 else AMBIGUOUS
+        return self.rules_for(path, [method])[0]
+
+    def rules_for(self, path: str, methods: Iterable[str]) -> list[Rule]:
+        """The rule that decides for each of these methods. The path is read once, which may be the most of it."""
+        found = (path,) if is_plain(path) else self._readings(path)
+        return [self._only(found, method) if is_method(method) else AMBIGUOUS for method in methods]
 
     def decisions(self, path: str, method: str) -> dict[str, Rule]:
         """Each reading of a path, and the rule that decides it; nothing where there are too many readings to tell."""
-        found = readings(path)
-        if found is None:
-            return {}
+        return {reading: self._first(reading, method) for reading in sorted(self._readings(path))}
+
+    def _only(self, found: Collection[str], method: str) -> Rule:
+        """The rule that decides all of these readings."""
+        rules = {self._first(reading, method) for reading in found}
+        return rules.pop() if len(rules) == 1 else AMBIGUOUS
+
+    def _readings(self, path: str) -> Collection[str]:
+        found = readings(path) or ()
         if self._case_insensitive:
-            found = {folded(reading) for reading in found for folded in (_ascii_lower, str.lower, str.casefold)}
-        return {reading: self._first(reading, method) for reading in sorted(found)}
+            return {folded(reading) for reading in found for folded in (_ascii_lower, str.lower, str.casefold)}
+        return found
 
     def _add(self, index: int, rule: Rule) -> None:
         if rule.kind not in ("allow", "optional", "require", "deny"):
