@@ -6,7 +6,7 @@ import os
 from threading import Event, Lock
 
 from middleware.auth.schemes.base import Throttled, Unavailable
-from middleware.auth.telling import tell
+from middleware.auth.telling import PROVED_KEY, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def _told(environ: WSGIEnvironment, scheme: str, user: str, found: T | None, qui
         tell(environ, "login.failure", user=user, scheme=scheme)
     elif not quietly:
         tell(environ, "login.success", user=user, scheme=scheme)
+        environ[PROVED_KEY] = scheme, user
     return found
 
 

@@ -24,7 +24,7 @@ from middleware.auth.schemes.base import (
     receives,
     sets_cookies,
 )
-from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
+from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell, tell_of_login
 from middleware.auth.throttle import Throttle
 from middleware.events import Event, emit
 from middleware.wsgi import Response, forward
@@ -202,8 +202,8 @@ class AuthMiddleware:
     ) -> Identity:
         """See `Auth.login`."""
         identity = self._login_scheme().remember(environ, user, persistent=persistent, factors=factors)
+        tell_of_login(environ, user, identity.scheme)
         self._identify(environ, identity)
-        tell(environ, "login.success", user=user, scheme=identity.scheme)
         return identity
 
     def logout(self, environ: WSGIEnvironment, *, everywhere: bool = False) -> None:

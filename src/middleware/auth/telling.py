@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.identity import Identity
     from middleware.auth.middleware import AuthMiddleware
     from middleware.events import Event
 
 LONGEST = 256  # characters of what a client sent
+PROVED_KEY = "middleware.auth.proved"  # the scheme and the user of the last attempt that was right
 
 # Every name there is, with what it tells. docs/auth.md lists them; a test holds the code to both.
 EVENTS: Mapping[str, str] = {
@@ -71,6 +73,15 @@ def tell(
     if layer is not None:
         facts: dict[str, object] = {"scheme": scheme, "reason": reason, **details}
         layer.tell(environ, name, user, {key: _cut(value) for key, value in facts.items() if value is not None})
+
+
+def tell_of_login(environ: WSGIEnvironment, user: str, scheme: str) -> None:
+    """Tell that the application has signed somebody in, unless it has tried their password just now, which told it."""
+    proved = environ.pop(PROVED_KEY, None)
+    identity: Identity | None = environ.get("middleware.identity")
+    by_request = identity is not None and proved == (identity.scheme, identity.user)  # and not by the application
+    if by_request or proved is None or proved[1] != user:
+        tell(environ, "login.success", user=user, scheme=scheme)
 
 
 def tell_unavailable(environ: WSGIEnvironment | None, what: str, error: Exception, scheme: str | None = None) -> None:

@@ -12,7 +12,7 @@ from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
 from middleware.auth.next_url import next_of, safe_next
 from middleware.auth.option_checks import a_switch, check_clock
-from middleware.auth.telling import tell
+from middleware.auth.telling import tell, tell_of_login
 from middleware.auth.tickets.codec import ANYWHERE, DIGESTS, Ticket, read_ticket, write_ticket
 from middleware.auth.tickets.compat import OldNames
 from middleware.auth.tickets.cookie import TicketCookie
@@ -239,7 +239,7 @@ class AuthTkt:
     ) -> None:
         """For old names: a login from the next request on."""
         self._signed_in(environ, user, tokens, data, max_age)
-        tell(environ, "login.success", user=user, scheme=self.name)
+        tell_of_login(environ, user, self.name)
 
     def _end(self, environ: WSGIEnvironment) -> None:
         """For old names: no login from the next request on."""
