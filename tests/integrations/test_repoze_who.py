@@ -19,7 +19,7 @@ from repoze.who.restrict import PredicateRestriction, authenticated_predicate
 from zope.interface.verify import verifyObject
 
 from middleware import SessionMiddleware
-from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, get_identity, optional, require
+from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, Throttled, get_identity, optional, require
 from middleware.auth.schemes.auth_tkt import AuthTkt
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.integrations.repoze_who import RepozeWho
@@ -215,6 +215,60 @@ def test_the_api_signs_nobody_in_with_wrong_credentials(app, credentials):
     browser.get("/")
     assert app.result == (None, [])
     assert browser.get("/").text == "None None None"
+
+
+def try_to_sign_in(environ, password="wrong"):
+    user, _ = environ["repoze.who.api"].login({"login": "ann", "password": password})
+    return "welcome" if user else "wrong"
+
+
+def at_once(environ, start_response):
+    text = try_to_sign_in(environ)
+    start_response("200 OK", [])
+    return [text.encode()]
+
+
+def begun(environ, start_response):
+    start_response("200 OK", [("X-Begun", "yes")])
+    return [try_to_sign_in(environ).encode()]
+
+
+def late(environ, start_response):
+    text = try_to_sign_in(environ)
+    start_response("200 OK", [])
+    yield text.encode()
+
+
+@pytest.mark.parametrize("old", [at_once, begun, late])
+def test_who_guesses_by_the_api_of_an_application_that_knows_no_throttling_has_to_wait(old):
+    app = with_sessions(old, users=USERS)
+    assert [ask(app).text for _ in range(5)] == ["wrong"] * 5
+    answer = ask(app)
+    assert answer.code == 429
+    assert int(answer.header("Retry-After")) >= 1
+    assert answer.header("X-Begun") is None
+
+
+@pytest.mark.parametrize("old", [at_once, begun, late])
+def test_a_login_by_the_api_while_the_users_cannot_be_looked_up_is_one_for_later(old):
+    def find(user):
+        raise OSError("the database is down")
+
+    answer = ask(with_sessions(old, users=find))
+    assert answer.code == 503
+    assert answer.header("Retry-After") == "5"
+
+
+def test_an_application_that_has_an_answer_of_its_own_for_who_has_to_wait_gives_it():
+    def old(environ, start_response):
+        try:
+            return at_once(environ, start_response)
+        except Throttled:
+            start_response("200 OK", [])
+            return [b"please wait"]
+
+    app = with_sessions(old, users=USERS)
+    assert [ask(app).text for _ in range(6)] == ["wrong"] * 5 + ["please wait"]
 
 
 def test_a_form_that_is_handed_on_whole_gives_nobody_tokens(app):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from middleware.auth.caches import keep_out_of_caches
 from middleware.auth.missing_header import cure_for_missing_header
 from middleware.auth.negotiation import is_navigation
-from middleware.auth.schemes.base import Refused, explains
+from middleware.auth.schemes.base import Refused, Throttled, explains
 from middleware.auth.telling import tell
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from middleware.auth.gate import Gate
     from middleware.auth.identity import Identity
     from middleware.auth.pages import Page
-    from middleware.auth.schemes.base import Throttled, Unavailable
+    from middleware.auth.schemes.base import Unavailable
     from middleware.wsgi import Response
 
 Headers = list[tuple[str, str]]
@@ -42,15 +42,12 @@ class Answers:
         tell(environ, "path.ambiguous")
         return self.refuse(environ, "400 Bad Request", "ambiguous request")
 
-    def refuse_for_now(self, environ: WSGIEnvironment, error: Unavailable) -> Response:
-        """Nobody can be identified just now."""
+    def not_now(self, environ: WSGIEnvironment, error: Unavailable | Throttled) -> Response:
+        """Nobody can be identified just now, or too many attempts have failed (RFC 6585, section 4)."""
         headers = [("Retry-After", str(error.retry_after))]
+        if isinstance(error, Throttled):
+            return self.refuse(environ, "429 Too Many Requests", "too many attempts", headers)
         return self.refuse(environ, "503 Service Unavailable", "unavailable", headers)
-
-    def slow_down(self, environ: WSGIEnvironment, error: Throttled) -> Response:
-        """Too many attempts (RFC 6585, section 4)."""
-        headers = [("Retry-After", str(error.retry_after))]
-        return self.refuse(environ, "429 Too Many Requests", "too many attempts", headers)
 
     def refuse_credentials(self, environ: WSGIEnvironment, gate: Gate, refused: Refused) -> Response:
         """Bad credentials are never led to the login page: a browser would go on sending them."""

@@ -256,6 +256,10 @@ class AuthMiddleware:
         """A refusal as this layer draws it, for the pages of its schemes. `reason` is one of docs/auth.md."""
         return self._answers.refuse(environ, status, reason, headers)
 
+    def not_now(self, environ: WSGIEnvironment, error: Unavailable | Throttled) -> Response:
+        """The 503 or the 429 for an application that has nothing to say to this error."""
+        return self._answers.not_now(environ, error)
+
     def tell(self, environ: WSGIEnvironment, name: str, user: str | None, details: Mapping[str, object]) -> None:
         """See `telling.tell`."""
         note_for_the_access_log(environ, name, details.get("reason"))
@@ -268,10 +272,8 @@ class AuthMiddleware:
         """Who comes through this gate, or the answer for who does not."""
         try:
             found = gate.authenticate(environ)
-        except Unavailable as error:
-            return self._answers.refuse_for_now(environ, error)
-        except Throttled as error:
-            return self._answers.slow_down(environ, error)
+        except (Unavailable, Throttled) as error:
+            return self._answers.not_now(environ, error)
         if isinstance(found, Refused):
             if found.reason != Refused.WRONG:  # the attempt has told it
                 tell(environ, "refused", user=found.user, scheme=gate.who_refused(found).name, reason=found.reason)
@@ -318,10 +320,8 @@ class AuthMiddleware:
         def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             try:
                 return page(environ, start_response)
-            except Unavailable as error:
-                return self._answers.refuse_for_now(environ, error)(environ, start_response)
-            except Throttled as error:
-                return self._answers.slow_down(environ, error)(environ, start_response)
+            except (Unavailable, Throttled) as error:
+                return self._answers.not_now(environ, error)(environ, start_response)
 
         return self._with_cookies(serve)
 

@@ -6,11 +6,14 @@ app = AuthMiddleware(app, SessionLogin(users), rules=[...])
 
 from __future__ import annotations
 
+import sys
 import time
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from middleware.auth.handle import get_auth
 from middleware.auth.identity import get_identity
+from middleware.auth.schemes.base import Throttled, Unavailable
 from middleware.auth.tickets.who import WhoIdentifier, WhoIdentity, WhoPlugins, who_identity
 from middleware.auth.users import check_users
 from middleware.auth.verification import Verifier
@@ -18,9 +21,10 @@ from middleware.errors import ConfigurationError
 from middleware.wsgi import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.users import Users
 
     AddMetadata = Callable[[WSGIEnvironment, WhoIdentity], object]
@@ -60,7 +64,11 @@ class RepozeWho:
             for add in self._metadata:
                 add(environ, made)
         environ["repoze.who.api"] = WhoAPI(environ, plugins, self._verifier)
-        return self.app(environ, start_response)
+        try:
+            body = self.app(environ, start_response)
+        except (Throttled, Unavailable) as error:
+            return _not_now(environ, start_response, error)
+        return _late(environ, start_response, body) if isinstance(body, GeneratorType) else body
 
 
 class WhoAPI:
@@ -100,7 +108,8 @@ class WhoAPI:
 
         Of `credentials` no more counts than these and a `max_age` that is a number: the rest may be what a client sent.
 
-        Raises ConfigurationError without `users=`, Throttled and Unavailable as `Basic` does.
+        Raises ConfigurationError without `users=`, Throttled and Unavailable as `Basic` does; where the application
+        lets these two go, the answer is 429 or 503.
         """
         if self._verifier is None:
             raise ConfigurationError("api.login() checks passwords: say where they are, RepozeWho(app, users=...)")
@@ -124,6 +133,29 @@ class WhoAPI:
         headers = self.name_registry[identifier_name or "auth_tkt"].forget(self.environ)
         self.environ.pop("repoze.who.identity", None)
         return headers
+
+
+def _not_now(
+    environ: WSGIEnvironment, start_response: StartResponse, error: Throttled | Unavailable
+) -> Iterable[bytes]:
+    """The 429 or 503 of the layer, for an application that does not know of these errors."""
+    layer: AuthMiddleware = environ["middleware.auth"]
+    exc_info = sys.exc_info()  # should the application have begun to answer
+
+    def start(status: str, headers: Headers, _: object = None) -> Callable[[bytes], object]:
+        return start_response(status, headers, exc_info)
+
+    return layer.not_now(environ, error)(environ, start)
+
+
+def _late(
+    environ: WSGIEnvironment, start_response: StartResponse, body: Generator[bytes, None, None]
+) -> Iterator[bytes]:
+    """An application that is a generator, and signs in when its answer is asked for."""
+    try:
+        yield from body
+    except (Throttled, Unavailable) as error:
+        yield from _not_now(environ, start_response, error)
 
 
 def _remember(environ: WSGIEnvironment, identity: Mapping[str, Any]) -> None:
