@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from asking import ask
+from asking import Browser, ask
 from auth_helpers import basic, stored, who
 
-from middleware.auth import AuthMiddleware, AuthTkt, Basic, SessionLogin, attempt, get_auth, optional
+from middleware.auth import (
+    AuthMiddleware,
+    AuthTkt,
+    Basic,
+    Bearer,
+    RememberMe,
+    SessionLogin,
+    Throttle,
+    attempt,
+    get_auth,
+    optional,
+)
+from middleware.errors import StoreError
 from middleware.integrations.repoze_who import RepozeWho
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
@@ -15,10 +27,15 @@ USERS = {"ann": stored("apple"), "bob": stored("banana")}
 SECRET = "a secret of the tests, 32 letters"
 
 
-def site(app, schemes, **options):
+def site(app, schemes, sessions=None, **options):
     told = []
     layer = AuthMiddleware(app, schemes, rules=[optional("/")], on_event=told.append, **options)
-    return SessionMiddleware(layer, store=MemoryStore()), told
+    return SessionMiddleware(layer, store=MemoryStore(), **(sessions or {})), told
+
+
+def sign_in(app, user="ann", password="apple", **more):
+    form = {"username": user, "password": password, **more}
+    return Browser(app).post("/login", form, {"Sec-Fetch-Site": "same-origin"})
 
 
 def names(told):
@@ -77,3 +94,46 @@ def test_a_session_that_begins_for_who_sends_a_password_with_the_request_is_told
     app, told = site(door, [Basic(USERS), SessionLogin(USERS)])
     ask(app, headers=basic())
     assert names(told) == [("login.success", "basic"), ("login.success", "session")]
+
+
+class Down(MemoryStore):
+    """A store that does not answer."""
+
+    def get(self, *_):
+        raise StoreError("the store is down")
+
+    add = swap = set = get
+
+
+def test_a_login_that_cannot_be_remembered_is_no_success():
+    remembering = SessionLogin(USERS, remember=RememberMe())
+    app, told = site(who, remembering, store=Down(), throttle=Throttle(store=MemoryStore()))
+    for _ in range(7):
+        assert sign_in(app, remember="on").code == 503
+    assert told == []
+    assert sign_in(app).code == 303, "the right password was never a failure"
+    assert names(told) == [("login.success", "session")]
+
+
+def test_a_login_for_one_session_too_many_is_told_as_refused_and_counts_as_no_failure():
+    app, told = site(who, SessionLogin(USERS), {"max_sessions": 1, "when_too_many": "refuse"})
+    assert sign_in(app).code == 303
+    for _ in range(7):
+        assert sign_in(app).code == 403
+    assert names(told) == [("login.success", "session"), *[("refused", "session")] * 7]
+    assert {event.details["reason"] for event in told[1:]} == {"too many sessions"}
+
+
+@pytest.mark.parametrize("user", ["ann\0", "an\nn", "\x1b[2J", ""], ids=["nul", "line end", "escape", "empty"])
+def test_a_login_with_what_cannot_be_a_name_is_told(user):
+    app, told = site(who, SessionLogin(USERS))
+    assert sign_in(app, user).code == 401
+    assert names(told) == [("login.failure", "session")]
+    assert told[0].subject == (user or None)
+
+
+def test_what_is_wrong_with_a_token_is_told_just_before_the_refusal():
+    app, told = site(who, Bearer(verify=lambda token: None))
+    ask(app, headers={"Authorization": "Bearer x"})
+    assert [event.name for event in told] == ["token.invalid", "refused"]
+    assert told[0].details["reason"] == told[1].details["reason"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from middleware.auth.next_url import origin_of, same_origin
 from middleware.auth.schemes import form_tokens
+from middleware.auth.schemes.base import Throttled, Unavailable
 from middleware.auth.schemes.kept_login import ACTING, AGAIN, LOGIN, read, session_of
 from middleware.auth.telling import tell
-from middleware.errors import TooManySessions
+from middleware.errors import MiddlewareError, TooManySessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from middleware.auth.middleware import AuthMiddleware
     from middleware.auth.pages import Page
     from middleware.auth.schemes.session_login import SessionLogin
+    from middleware.auth.users import Account
     from middleware.wsgi import Response
 
 _WRONG = "The name or the password is not right."
@@ -24,6 +26,10 @@ _TOO_MANY = "You are signed in at as many places as this site allows. Sign out a
 _AGAIN = "Please sign in again: this page asks for the password once more."
 _OTHER = "You are signed in as somebody else. Sign in with that name, or sign out first."
 _YES = ("on", "1", "true", "yes")
+
+
+class _NotBegun(Unavailable):
+    """The password was right, and no login could begin: this counts neither as a failure nor as a success."""
 
 
 class LoginPages:
@@ -55,7 +61,6 @@ class LoginPages:
     def _sign_in(self, environ: WSGIEnvironment) -> Response:
         from middleware.auth.attempts import attempt
         from middleware.auth.pages import redirect
-        from middleware.auth.schemes.base import Throttled
 
         form = self._posted(environ)
         if form.refused is not None:
@@ -63,25 +68,38 @@ class LoginPages:
         wanted = self._paths.checked(environ, form.only("next"))
         given, password = form.only("username") or "", form.only("password") or ""
         if not given or not given.isprintable():
+            tell(environ, "login.failure", user=given or None, scheme=self._scheme.name)
             return self._form(environ, "401 Unauthorized", _WRONG, wanted)
         name = self._scheme.name_of(given)
         user = given if name is None else name
         owner = self._owner(environ)
         if owner is not None and owner != user:
             return self._form(environ, "403 Forbidden", _OTHER, wanted)
+        persistent = self._can_remember and form.only("remember") in _YES
+
+        def sign_in() -> Account | None:
+            account = self._scheme.check(environ, user, password)
+            if account is None or name is None:
+                return None
+            try:
+                self._scheme.begin(environ, name, account, persistent=persistent)
+            except MiddlewareError as error:
+                raise _NotBegun from error
+            return account
+
         try:
-            account = attempt(environ, self._scheme.name, user, lambda: self._scheme.check(environ, user, password))
+            account = attempt(environ, self._scheme.name, user, sign_in)
         except Throttled as error:
             page = self._form(environ, "429 Too Many Requests", _slow_down(error.retry_after), wanted)
             page.set("Retry-After", str(error.retry_after))
             return page
-        if account is None or name is None:
-            return self._form(environ, "401 Unauthorized", _WRONG, wanted)
-        persistent = self._can_remember and form.only("remember") in _YES
-        try:
-            self._scheme.begin(environ, name, account, persistent=persistent)
-        except TooManySessions:
+        except _NotBegun as error:
+            if not isinstance(error.__cause__, TooManySessions):
+                raise error.__cause__ or error from None
+            tell(environ, "refused", user=user, scheme=self._scheme.name, reason="too many sessions")
             return self._form(environ, "403 Forbidden", _TOO_MANY, wanted)
+        if account is None:
+            return self._form(environ, "401 Unauthorized", _WRONG, wanted)
         return redirect("303 See Other", self._paths.after(environ, wanted))
 
     def _ask_to_sign_out(self, environ: WSGIEnvironment) -> Response:
