@@ -10,6 +10,7 @@ __all__ = [
     "UNWATCHED",
     "AccessRecord",
     "Account",
+    "ApacheFormat",
     "ApiKey",
     "ApiKeyRecord",
     "ApiKeys",
@@ -32,6 +33,7 @@ __all__ = [
     "Htdigest",
     "Htpasswd",
     "Identity",
+    "JsonFormat",
     "LoggingMiddleware",
     "MemcachedStore",
     "MemoryStore",
@@ -119,7 +121,9 @@ if TYPE_CHECKING:
     from middleware.gateway import ProxyMiddleware
     from middleware.logging import (
         AccessRecord,
+        ApacheFormat,
         FileSink,
+        JsonFormat,
         LoggingMiddleware,
         RequestIdFilter,
         RequestIds,
@@ -148,8 +152,8 @@ _ROOMS = {
     "events": ("Event",),
     "gateway": ("ProxyMiddleware",),
     "logging": (
-        "AccessRecord", "FileSink", "LoggingMiddleware", "RequestIdFilter", "RequestIds", "StreamSink",
-        "get_request_id", "name_all_records", "trace_headers",
+        "AccessRecord", "ApacheFormat", "FileSink", "JsonFormat", "LoggingMiddleware", "RequestIdFilter", "RequestIds",
+        "StreamSink", "get_request_id", "name_all_records", "trace_headers",
     ),
     "logging.sinks.queue": ("QueueSink",),
     "sessions": ("SessionMiddleware", "Timeouts", "get_session"),

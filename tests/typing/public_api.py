@@ -18,6 +18,7 @@ from middleware import (
     UNWATCHED,
     AccessRecord,
     Account,
+    ApacheFormat,
     ApiKey,
     ApiKeyRecord,
     ApiKeys,
@@ -40,6 +41,7 @@ from middleware import (
     Htdigest,
     Htpasswd,
     Identity,
+    JsonFormat,
     LoggingMiddleware,
     MemcachedStore,
     MemoryStore,
@@ -281,6 +283,9 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     with QueueSink(FileSink(here / "queued.log"), size=5000, patience=2.0) as queue:
         app = LoggingMiddleware(app, sink=queue)
         assert_type(queue.written + queue.dropped + queue.failed, int)
+    app = LoggingMiddleware(app, format=ApacheFormat("%h %t %>s", utc=True, missing_address="::"), sink=print)
+    app = LoggingMiddleware(app, format=JsonFormat("otel", extra={"tenant": "%{tenant}n"}), sink=print)
+    app = LoggingMiddleware(app, format=JsonFormat([("status", "%>s"), ("who", "%u")], utc=True), sink=print)
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_ids=RequestIds(None))
     app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
     logging.getLogger().addFilter(RequestIdFilter())

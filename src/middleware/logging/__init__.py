@@ -8,12 +8,16 @@ from middleware.logging.trace import Trace, trace_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from middleware.logging.formats.apache import ApacheFormat
+    from middleware.logging.formats.json_lines import JsonFormat
     from middleware.logging.log_records import RequestIdFilter, name_all_records
     from middleware.logging.sinks.queue import QueueSink
 
 __all__ = [
     "AccessRecord",
+    "ApacheFormat",
     "FileSink",
+    "JsonFormat",
     "LoggingMiddleware",
     "QueueSink",
     "RequestIdFilter",
@@ -25,14 +29,19 @@ __all__ = [
     "trace_headers",
 ]
 
+# What not every site asks for, and where it is: `json` and the standard library's `logging` come with some of it.
+_LATER = {
+    "ApacheFormat": "formats.apache",
+    "JsonFormat": "formats.json_lines",
+    "QueueSink": "sinks.queue",
+    "RequestIdFilter": "log_records",
+    "name_all_records": "log_records",
+}
+
 
 def __getattr__(name: str) -> object:
-    if name == "QueueSink":
-        from middleware.logging.sinks.queue import QueueSink
-
-        return QueueSink
-    if name not in ("RequestIdFilter", "name_all_records"):
+    if name not in _LATER:
         raise AttributeError(f"module 'middleware.logging' has no attribute {name!r}")
-    from middleware.logging import log_records  # `logging` of the standard library comes with it
+    from importlib import import_module
 
-    return getattr(log_records, name)
+    return getattr(import_module(f"middleware.logging.{_LATER[name]}"), name)
