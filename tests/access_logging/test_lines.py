@@ -8,6 +8,7 @@ import time
 from itertools import product
 
 import pytest
+from access_logging.hostile_requests import ENTRIES, VALUES
 from asking import ask, make_environ
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,35 +172,7 @@ def test_a_user_name_stays_one_field(name, shown):
     assert COMBINED.fullmatch(line_of(REMOTE_USER=name))[2] == shown
 
 
-HOSTILE = [
-    'a" 200 1 "-" "evil',
-    'a\\" b\\',
-    "\n",
-    "\r",
-    "\x1b[2J\x07",
-    "\x9b",
-    "\xe9\xff",
-    "\xe2\x80\xa8\xe2\x80\xae",
-    "\0",
-    "\t",
-    "\x7f",
-    "\x85",
-    "%s %(x)s {0} %n",
-]
-FIELDS = [
-    "HTTP_USER_AGENT",
-    "HTTP_REFERER",
-    "PATH_INFO",
-    "QUERY_STRING",
-    "REMOTE_USER",
-    "HTTP_X_FORWARDED_FOR",
-    "REQUEST_METHOD",
-    "SERVER_PROTOCOL",
-    "REMOTE_ADDR",
-]
-
-
-@pytest.mark.parametrize(("value", "field"), list(product(HOSTILE, FIELDS)))
+@pytest.mark.parametrize(("value", "field"), list(product(VALUES, ENTRIES)))
 def test_no_value_breaks_the_line(value, field):
     environ = {"REQUEST_URI": None, field: f"/{value}" if field == "PATH_INFO" else value}
     line = line_of(**environ)
@@ -223,7 +196,7 @@ def test_no_status_of_the_application_breaks_the_line(form):
 
 
 @pytest.mark.parametrize("value", [None, 7, b"x", ("a", "b"), ["x"]], ids=repr)
-@pytest.mark.parametrize("field", [*FIELDS, "HTTP_HOST", "RAW_URI", "REQUEST_URI", "SERVER_NAME"])
+@pytest.mark.parametrize("field", [*ENTRIES, "HTTP_HOST", "RAW_URI", "REQUEST_URI", "SERVER_NAME"])
 @pytest.mark.parametrize("form", ["combined", "json"])
 def test_entries_that_are_no_text_break_nothing(field, value, form):
     lines = []
@@ -241,7 +214,7 @@ headers = st.dictionaries(
     st.sampled_from(["HTTP_USER_AGENT", "HTTP_REFERER", "HTTP_HOST", "HTTP_X_REQUEST_ID"]), st.text()
 )
 entries = st.dictionaries(
-    st.sampled_from([*FIELDS, "RAW_URI", "REQUEST_URI", "SCRIPT_NAME", "SERVER_NAME", "wsgi.url_scheme"]),
+    st.sampled_from([*ENTRIES, "RAW_URI", "REQUEST_URI", "SCRIPT_NAME", "SERVER_NAME", "wsgi.url_scheme"]),
     st.text() | st.text(max_size=2).map(lambda text: text * 2500),
 )
 
