@@ -14,9 +14,11 @@ from middleware.auth import (
     RememberMe,
     SessionLogin,
     Throttle,
+    allow,
     attempt,
     get_auth,
     optional,
+    require,
 )
 from middleware.errors import StoreError
 from middleware.integrations.repoze_who import RepozeWho
@@ -137,3 +139,31 @@ def test_what_is_wrong_with_a_token_is_told_just_before_the_refusal():
     ask(app, headers={"Authorization": "Bearer x"})
     assert [event.name for event in told] == ["token.invalid", "refused"]
     assert told[0].details["reason"] == told[1].details["reason"]
+
+
+def test_each_of_two_layers_tells_its_own_listener_by_its_own_rule():
+    def public(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "public")])
+        return [b""]
+
+    told_inside, told_outside = [], []
+    inner = AuthMiddleware(public, Basic(USERS), rules=[allow("/")], on_event=told_inside.append)
+    outer = AuthMiddleware(inner, Basic(USERS), rules=[optional("/")], on_event=told_outside.append)
+    ask(outer, headers=basic())
+    told_outside.clear()
+    ask(outer, headers=basic())
+    assert [(event.name, event.details["rule"]) for event in told_outside] == [
+        ("cache.public_removed", "optional('/')")
+    ]
+    assert told_inside == []
+
+
+def test_an_application_inside_of_two_layers_still_has_the_inner_one_once_its_head_is_out():
+    def late(environ, start_response):
+        start_response("200 OK", [])
+        yield b"x"
+        yield get_auth(environ).explain().rule.encode()
+
+    inner = AuthMiddleware(late, Basic(USERS), rules=[require("/", user="ann")])
+    outer = AuthMiddleware(inner, Basic(USERS), rules=[optional("/")])
+    assert ask(outer, headers=basic()).text == "xrequire('/', user=['ann'])"

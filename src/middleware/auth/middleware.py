@@ -147,14 +147,18 @@ class AuthMiddleware:
 
         def amend(response: Response) -> None:
             private = identity is not None
+            inside, inner_gate = environ["middleware.auth"], environ[GATE_KEY]
+            if inside is not self:  # what follows is done, and told, by this layer
+                environ["middleware.auth"], environ[GATE_KEY] = self, gate
             if response.status[:3] == "401":
                 self._answers.complete(environ, gate, response)
-            if environ["middleware.identity"] is not identity and environ["middleware.auth"] is self:
-                # A login or a logout in the application; not what another layer inside of this one has found.
-                keep_out_of_caches(response)
+            if environ["middleware.identity"] is not identity and inside is self:
+                keep_out_of_caches(response)  # a login or a logout in the application
                 private = True
             if gate.tell_caches(response, private):
                 tell(environ, "cache.public_removed")
+            if inside is not self:
+                environ["middleware.auth"], environ[GATE_KEY] = inside, inner_gate
             if cookies is not None:
                 _send(cookies, response)
 
