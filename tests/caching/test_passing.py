@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 
@@ -180,6 +181,28 @@ def test_what_is_written_is_stored_in_its_place():
     assert site.ask().body == b"one,two"
     assert "; hit" in (hit := site.ask()).header("Cache-Status")
     assert hit.body == b"one,two"
+
+
+def test_an_answer_of_which_the_server_did_not_take_all_is_not_stored():
+    """Though the application goes on as if nothing were missing."""
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [FRESH])
+        with contextlib.suppress(BrokenPipeError):
+            write(b"one,")
+        return [b"two"]
+
+    def start_response(status, headers, exc_info=None):
+        def write(data):
+            raise BrokenPipeError
+
+        return write
+
+    site = Site(app=app)
+    body = site.cache(make_environ(), start_response)
+    assert list(body) == [b"two"]
+    body.close()
+    assert site.ask().body == b"one,two"
 
 
 def test_a_head_that_replaces_one_is_the_one_that_counts():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
@@ -165,6 +166,28 @@ def test_a_write_that_fails_counts_nothing_and_means_that_the_client_is_gone():
     assert layer.seen == [b"one"]
     assert layer.ending.gone
     assert isinstance(layer.ending.error, BrokenPipeError)
+
+
+def test_an_answer_that_lost_a_write_is_never_complete():
+    def app(environ, start_response):
+        write = start_response("200 OK", list(PLAIN))
+        with contextlib.suppress(BrokenPipeError):
+            write(b"one")
+        return [b"two"]
+
+    def start_response(status, headers, exc_info=None):
+        def write(data):
+            raise BrokenPipeError
+
+        return write
+
+    layer = Watches(app)
+    body = layer(make_environ(), start_response)
+    assert list(body) == [b"two"]
+    body.close()
+    ending = layer.ending
+    assert (ending.completed, ending.gone, ending.error) == (False, True, None)
+    assert isinstance(ending.server_error, BrokenPipeError)
 
 
 def test_empty_chunks_are_handed_on_and_not_watched():

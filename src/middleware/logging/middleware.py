@@ -143,8 +143,8 @@ class _Entry(AccessRecord):
             self.head = head
             self.first_head = ending.first
             if ending.gone:
-                self.aborted = error is not None or not self.is_all_there()
-            elif error is not None:
+                self.aborted = ending.server_error is not None or not self.is_all_there()
+            if error is not None and error is not ending.server_error:
                 self.exception = error
                 self.error = type(error).__name__
             layer._emit(layer._format(self), self)

@@ -24,12 +24,13 @@ class Ending:
     `completed`: all of it was handed to the server; HEAD, 204 and 304 that nobody iterated count.
     `gone`: the server stopped asking, or its `write()` raised: the client has most likely left.
     `error`: what the application, `amend`, `watch`, a `close()` or the server's `write()` raised, or None.
+    `server_error`: what the server's `write()` raised, whatever the application made of it, or None.
     `by_descriptor`: bytes of a file that the server took by its descriptor (sendfile), which `watch` cannot see.
     `head`: the latest status and header fields that the server took, or None.
     `first`: the first that the application gave, whether the server took it or another in its place, or None.
     """
 
-    __slots__ = ("by_descriptor", "completed", "error", "first", "gone", "head")
+    __slots__ = ("by_descriptor", "completed", "error", "first", "gone", "head", "server_error")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Ending:
         by_descriptor: int = 0,
         head: Response | None = None,
         first: Response | None = None,
+        server_error: BaseException | None = None,
     ) -> None:
         self.completed = completed
         self.gone = gone
@@ -46,6 +48,7 @@ class Ending:
         self.by_descriptor = by_descriptor
         self.head = head
         self.first = first
+        self.server_error = server_error
 
     def __repr__(self) -> str:
         return f"<Ending completed={self.completed} gone={self.gone} error={self.error!r}>"
@@ -268,10 +271,12 @@ class Exchange:
 
     def ending(self) -> Ending:
         """How it ended, once it has."""
-        error = self.error
+        error, server_error = self.error, self.server_error
+        first = self.first or self.head
+        if server_error is not None:  # bytes are missing, though the application may have gone on
+            return Ending(False, True, error, 0, self.accepted, first, server_error)
         if self.completed:
             by_descriptor = self.file[1].by_descriptor if self.file else 0
-            return Ending(True, False, error, by_descriptor, self.accepted, self.first or self.head)
+            return Ending(True, False, error, by_descriptor, self.accepted, first)
         nothing_due = error is None and self.accepted is not None and not self.accepted.may_have_body(self.environ)
-        gone = not nothing_due and (error is None or error is self.server_error)
-        return Ending(nothing_due, gone, error, 0, self.accepted, self.first or self.head)
+        return Ending(nothing_due, not nothing_due and error is None, error, 0, self.accepted, first)
