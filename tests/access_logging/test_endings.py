@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import sys
 import threading
 import weakref
-from io import BytesIO
 
 import pytest
-from asking import ask, make_environ
+from access_logging.recorder import Recorder, serve
+from asking import ask
 
 from middleware.logging import LoggingMiddleware
 
 COMBINED = re.compile(r'(\S+) - (\S+) \[[^]]+\] "(.*)" (\d{3}) (\d+|-) "(.*)" "(.*)"', re.ASCII)
-
-
-class Recorder:
-    """A format that keeps the records, and a sink that keeps the lines."""
-
-    def __init__(self, app, **options):
-        self.records = []
-        self.lines = []
-        self.layer = LoggingMiddleware(app, format=self.keep, sink=self.lines.append, **options)
-
-    def keep(self, record):
-        self.records.append(record)
-        return "line"
-
-    @property
-    def record(self):
-        (record,) = self.records
-        assert self.lines == ["line"]
-        return record
-
-
-def serve(app, *, take=None, write=None, closes=1, start=None, **environ):
-    """Serve as a server that stops after `take` chunks; what escapes comes back with what arrived."""
-    arrived = []
-
-    def start_response(status, headers, exc_info=None):
-        if exc_info and any(arrived):
-            raise exc_info[1].with_traceback(exc_info[2])
-        if start is not None:
-            start(status)
-        return write or arrived.append
-
-    body = None
-    escaped = None
-    try:
-        body = app(make_environ(**environ), start_response)
-        if take != 0:
-            for chunk in body:
-                arrived.append(chunk)
-                if len(arrived) == take:
-                    break
-    except BaseException as error:
-        escaped = error
-    for _ in range(closes):
-        try:
-            if hasattr(body, "close"):
-                body.close()
-        except BaseException as error:
-            escaped = error
-    return escaped, arrived
 
 
 BOOM = ValueError("boom")
@@ -98,6 +49,14 @@ def writes_and_yields(environ, start_response):
     return [b"de"]
 
 
+def yields_and_writes(environ, start_response):
+    write = start_response("200 OK", [])
+    yield b""
+    write(b"abc")
+    yield b"de"
+    write(b"f")
+
+
 def raises(environ, start_response):
     raise BOOM
 
@@ -110,6 +69,17 @@ def raises_after_start(environ, start_response):
 def exits(environ, start_response):
     start_response("200 OK", [])
     raise EXIT
+
+
+def exits_at_the_second_chunk(environ, start_response):
+    start_response("200 OK", [])
+    yield b"abc"
+    raise EXIT
+
+
+def raises_after_a_write(environ, start_response):
+    start_response("200 OK", [])(b"abc")
+    raise BOOM
 
 
 def raises_at_the_first_chunk(environ, start_response):
@@ -180,8 +150,40 @@ def restarts_too_late(environ, start_response):
     yield b"busy"
 
 
+def restarts_after_a_write(environ, start_response):
+    start_response("200 OK", [])(b"abc")
+    try:
+        raise BOOM
+    except ValueError:
+        start_response("503 Busy", [], sys.exc_info())
+    return [b"busy"]
+
+
+def restarts_twice(environ, start_response):
+    start_response("200 OK", [])
+    for status in ("502 Bad", "503 Busy"):
+        try:
+            raise BOOM
+        except ValueError:
+            start_response(status, [], sys.exc_info())
+    yield b"busy"
+
+
+def restarts_too_late_and_goes_on(environ, start_response):
+    start_response("200 OK", [])
+    yield b"abc"
+    try:
+        start_response("503 Busy", [], (ValueError, BOOM, None))
+    except ValueError:
+        yield b"de"
+
+
 def never_starts(environ, start_response):
     return []
+
+
+def never_starts_and_yields(environ, start_response):
+    yield b"abc"
 
 
 @pytest.mark.parametrize(
@@ -192,9 +194,12 @@ def never_starts(environ, start_response):
         (empty, 200, 0, None),
         (writes, 200, 5, None),
         (writes_and_yields, 200, 5, None),
+        (yields_and_writes, 200, 6, None),
         (raises, 500, 0, BOOM),
         (raises_after_start, 500, 0, BOOM),
         (exits, 500, 0, EXIT),
+        (exits_at_the_second_chunk, 200, 3, EXIT),
+        (raises_after_a_write, 200, 3, BOOM),
         (raises_at_the_first_chunk, 500, 0, BOOM),
         (raises_at_the_second_chunk, 200, 3, BOOM),
         (raises_after_an_empty_chunk, 500, 0, BOOM),
@@ -203,6 +208,9 @@ def never_starts(environ, start_response):
         (restarts, 503, 4, None),
         (restarts_while_yielding, 503, 4, None),
         (restarts_too_late, 200, 3, BOOM),
+        (restarts_too_late_and_goes_on, 200, 5, None),
+        (restarts_after_a_write, 200, 3, BOOM),
+        (restarts_twice, 503, 4, None),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -214,8 +222,9 @@ def test_every_ending_writes_one_line_and_lets_the_error_out(app, status, sent, 
     assert log.record.error == (type(escapes).__name__ if escapes else None)
 
 
-def test_an_application_that_never_starts_is_a_500_with_the_error_named():
-    log = Recorder(never_starts)
+@pytest.mark.parametrize("app", [never_starts, never_starts_and_yields], ids=lambda app: app.__name__)
+def test_an_application_that_never_starts_is_a_500_with_the_error_named(app):
+    log = Recorder(app)
     escaped, _ = serve(log.layer)
     assert isinstance(escaped, RuntimeError)
     assert (log.record.status, log.record.error) == (500, "RuntimeError")
@@ -323,6 +332,63 @@ def test_a_write_that_the_server_refuses_is_an_abort_and_counts_nothing():
     assert (log.record.status, log.record.sent, log.record.aborted, log.record.error) == (200, 3, True, None)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_client_that_is_gone_is_marked_also_where_the_application_takes_it_well(lazy):
+    def write(data):
+        raise ConnectionResetError("gone")
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [])
+        with pytest.raises(ConnectionResetError):
+            write(b"abc")
+        return [b"de"]
+
+    def lazily(environ, start_response):
+        yield from app(environ, start_response)
+
+    log = Recorder(lazily if lazy else app)
+    escaped, _ = serve(log.layer, write=write)
+    assert escaped is None
+    assert (log.record.sent, log.record.aborted, log.record.error) == (2, True, None)
+
+
+def test_a_client_that_is_gone_and_an_application_that_fails_of_it_are_both_told():
+    def write(data):
+        raise ConnectionResetError("gone")
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [])
+        try:
+            write(b"abc")
+        except ConnectionResetError:
+            raise BOOM from None
+
+    log = Recorder(app)
+    escaped, _ = serve(log.layer, write=write)
+    assert escaped is BOOM
+    assert (log.record.status, log.record.aborted, log.record.error) == (500, True, "ValueError")
+
+
+def test_an_error_in_close_after_the_client_has_left_is_told():
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return RaisesInClose(b"abc", b"def")
+
+    log = Recorder(app)
+    escaped, _ = serve(log.layer, take=1)
+    assert escaped is BOOM
+    assert (log.record.status, log.record.sent, log.record.error) == (200, 3, "ValueError")
+
+
+@pytest.mark.parametrize(
+    ("take", "headers", "flag"), [(2, [], True), (2, [("Content-Length", "20")], False), (None, [], False)]
+)
+def test_json_says_who_left(take, headers, flag):
+    lines = []
+    serve(LoggingMiddleware(nine_chunks(headers), format="json", sink=lines.append), take=take)
+    assert json.loads(lines[0])["aborted"] is flag
+
+
 def test_a_status_that_the_server_refused_is_not_the_status():
     """As by a server that has sent the head before the first byte of the body."""
     refused = ValueError("too late")
@@ -356,58 +422,6 @@ def test_head_of_a_lazy_application_that_nobody_iterated_is_not_aborted():
     log = Recorder(generator)
     serve(log.layer, take=0, method="HEAD")
     assert (log.record.status, log.record.aborted) == (500, False)
-
-
-class ServersWrapper:
-    """As servers have it: `close` is the file's."""
-
-    def __init__(self, file, size=8192):
-        self.file = file
-        self.size = size
-        self.close = file.close
-
-    def __iter__(self):
-        return iter(lambda: self.file.read(self.size), b"")
-
-
-class CountedFile(BytesIO):
-    closed_times = 0
-
-    def close(self):
-        self.closed_times += 1
-        super().close()
-
-
-def test_a_file_for_the_servers_wrapper_keeps_its_type_and_its_bytes_are_counted():
-    file = CountedFile(b"x" * 20_000)
-
-    def app(environ, start_response):
-        start_response("200 OK", [])
-        return environ["wsgi.file_wrapper"](file, 4096)
-
-    log = Recorder(app)
-    environ = make_environ(**{"wsgi.file_wrapper": ServersWrapper})
-    body = log.layer(environ, lambda *args: None)
-    assert isinstance(body, ServersWrapper)
-    assert len(b"".join(body)) == 20_000
-    assert log.lines == []
-    body.close()
-    assert (log.record.sent, file.closed_times) == (20_000, 1)
-
-
-def test_a_file_that_the_server_sends_by_its_descriptor_is_counted(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"x" * 20_000)
-
-    def app(environ, start_response):
-        start_response("200 OK", [])
-        return environ["wsgi.file_wrapper"](path.open("rb"), 4096)
-
-    log = Recorder(app)
-    body = log.layer(make_environ(**{"wsgi.file_wrapper": ServersWrapper}), lambda *args: None)
-    assert body.file.fileno() > 0
-    body.close()
-    assert (log.record.sent, log.record.aborted) == (20_000, False)
 
 
 def test_the_request_is_logged_as_it_came_and_the_user_as_it_ended():

@@ -30,6 +30,7 @@ class WatchedFile:
         self._began: int | None = None  # where the first read was
         self._read_to = 0
         self.by_descriptor = 0
+        self._closed = False
 
     def read(self, *size: int) -> bytes:
         exchange = self.exchange
@@ -69,6 +70,9 @@ class WatchedFile:
         return getattr(self._file, name)
 
     def close(self) -> None:
+        if self._closed:  # once, however often the server asks
+            return
+        self._closed = True
         exchange, self.exchange = self.exchange, None
         if exchange is None:
             close(self._file)
