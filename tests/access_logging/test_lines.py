@@ -24,6 +24,7 @@ QUOTED_VALUE = r'"((?:[^"\\]|\\.)*)"'
 COMBINED = re.compile(
     rf"([0-9a-f.:]+|-) - (\S+) \[([^]]+)\] {QUOTED_VALUE} (\d{{3}}|-) (\d+|-) {QUOTED_VALUE} {QUOTED_VALUE}"
 )
+COMBINED_AND_PORT = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %p'  # no shipped format
 
 
 def hello(environ, start_response):
@@ -178,8 +179,14 @@ def test_no_value_breaks_the_line(value, field):
     line = line_of(**environ)
     assert is_one_printable_line(line)
     assert COMBINED.fullmatch(line).group(5, 6) == ("200", "6")
+    line = line_of(COMBINED_AND_PORT, **environ)
+    assert is_one_printable_line(line)
+    assert COMBINED.fullmatch(line.removesuffix(" 80")).group(5, 6) == ("200", "6")
     entry = json.loads(line_of("json", **environ))
     assert (entry["http.response.status_code"], entry["http.response.body.bytes"]) == (200, 6)
+    line = line_of("logfmt", **environ)
+    assert is_one_printable_line(line)
+    assert " status=200 bytes=6 " in line
 
 
 @pytest.mark.parametrize("form", ["common", "combined", "extended", "json"])
