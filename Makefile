@@ -61,8 +61,9 @@ $(VENV)/.bench: $(READY)
 programs:
 	@missing=; PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; \
 	for pair in apache2:apache2-bin $(APACHE)/mod_auth_tkt.so:libapache2-mod-auth-tkt $(APACHE)/mod_wsgi.so:libapache2-mod-wsgi-py3 \
-		chromium:chromium curl:curl htpasswd:apache2-utils initdb:postgresql mariadbd:mariadb-server memcached:memcached \
-		nginx:nginx-light node:nodejs openssl:openssl redis-server:redis-server; do \
+		/usr/lib/cgi-bin/awstats.pl:awstats chromium:chromium curl:curl goaccess:goaccess htpasswd:apache2-utils initdb:postgresql jq:jq \
+		lnav:lnav logrotate:logrotate mariadbd:mariadb-server memcached:memcached nginx:nginx-light node:nodejs openssl:openssl \
+		promtool:prometheus redis-server:redis-server rsyslogd:rsyslog webalizer:webalizer; do \
 		command -v $${pair%%:*} >/dev/null || [ -e $${pair%%:*} ] || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \
