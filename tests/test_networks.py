@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.errors import ConfigurationError
-from middleware.networks import Networks, network_of, wider_network
+from middleware.networks import Networks, network_of, wider_network, without_port
 
 ADDRESSES = st.ip_addresses() | st.builds(
     ipaddress.IPv6Address, st.sampled_from(["::", "::1", "::ffff:1.2.3.4", "1::8"])
@@ -115,3 +115,17 @@ def test_a_mapped_network_is_that_of_its_ipv4_addresses():
 def test_what_is_no_network_is_refused(networks):
     with pytest.raises(ConfigurationError):
         Networks(networks)
+
+
+@given(ADDRESSES, st.integers(0, 65535))
+def test_an_address_is_the_same_with_a_port_behind_it(address, port):
+    for text in spellings(address) if address.version == 6 else [str(address)]:
+        written = f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+        assert without_port(written) == without_port(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":", "[", "[]", "[]:1", "[::1", "[::1]x", "[::1]:x", "1.2.3.4:", "1.2.3.4:123456", "name:80"]
+)
+def test_what_has_no_port_is_left_as_it_is(text):
+    assert without_port(text) == text

@@ -42,6 +42,18 @@ def wider_network(network: str) -> str:
     return network.rsplit(":", 3)[0] + "::/48" if network.endswith("::/64") else network
 
 
+def without_port(address: str) -> str:
+    """The address of a client where some servers and proxies write its port behind it: `192.0.2.1:80`, `[::1]:80`.
+
+    For counting, not for trust. Anything else comes back as it is.
+    """
+    if address[:1] == "[":
+        inside, bracket, rest = address[1:].partition("]")
+        return inside if bracket and ":" in inside and (not rest or _is_port(rest)) else address
+    host, colon, port = address.partition(":")
+    return host if "." in host and _is_port(colon + port) else address
+
+
 class Networks:
     """A set of networks, asked whether an address is in it: `"10.1.2.3" in Networks(["10.0.0.0/8", "::1"])`.
 
@@ -137,6 +149,10 @@ def _groups(text: str, *, last: bool) -> bytes | None:
             return None
         made += packed
     return made
+
+
+def _is_port(text: str) -> bool:
+    return text[:1] == ":" and 1 < len(text) <= 6 and not text[1:].strip("0123456789")
 
 
 def _is_hexadecimal(text: str) -> bool:

@@ -518,3 +518,29 @@ def test_a_guess_is_checked_only_as_often_as_the_delays_let_it(steps):
             assert sixth - first >= 1
         for first, tenth in zip(times, times[9:], strict=False):
             assert tenth - first >= 15
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("192.0.2.7:{}", "198.51.100.1:{}"),
+        ("[2001:db8:1::7]:{}", "[2001:db8:2::7]:{}"),
+        ("[2001:db8:1::7]", "[::1]:{}"),
+    ],
+    ids=["IPv4", "IPv6", "no port"],
+)
+def test_the_port_that_some_proxies_write_behind_an_address_is_no_part_of_it(one, other):
+    site = Site(FakeClock())
+    assert [code for port in range(6) for code in site.guess(address=one.format(4711 + port))] == [401] * 5 + [429]
+    assert site.ask("apple", address=other.format(4711)).code == 200
+
+
+def test_a_network_waits_as_a_whole_whatever_the_ports():
+    site = Site(FakeClock(), network_failures=3)
+    codes = [site.guess(user=f"u{port}", address=f"192.0.2.7:{port}")[0] for port in range(5000, 5004)]
+    assert codes == [401] * 3 + [429]
+
+
+def test_a_shared_network_is_known_behind_a_port_too():
+    site = Site(FakeClock(), network_failures=3, shared=["192.0.2.0/24"])
+    assert [site.guess(user=f"u{port}", address=f"192.0.2.7:{port}")[0] for port in range(5000, 5004)] == [401] * 4

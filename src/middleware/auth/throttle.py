@@ -15,7 +15,7 @@ from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
 from middleware.auth.option_checks import check_clock, check_seconds, check_store
 from middleware.errors import ConfigurationError, StoreError
-from middleware.networks import Networks, network_of, wider_network
+from middleware.networks import Networks, network_of, wider_network, without_port
 from middleware.operators import say_once
 
 TYPE_CHECKING = False
@@ -137,7 +137,7 @@ class Throttle:
         device = None if self._devices is None else self._devices.known(environ, name)
         if device is not None:
             return [Counter(key_of("device", device, name), self._by_user)]
-        address = environ.get("REMOTE_ADDR") or ""
+        address = _address(environ)
         network = network_of(address)
         wider = wider_network(network)
         counters = [Counter(key_of("user", network, name), self._by_user)]
@@ -230,7 +230,12 @@ class Throttle:
 
 
 def _whole_network(environ: WSGIEnvironment) -> str:
-    return wider_network(network_of(environ.get("REMOTE_ADDR") or ""))
+    return wider_network(network_of(_address(environ)))
+
+
+def _address(environ: WSGIEnvironment) -> str:
+    address: str = environ.get("REMOTE_ADDR") or ""
+    return without_port(address) if ":" in address else address
 
 
 def _name(user: str) -> str:
