@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from asking import Browser, make_environ
+from asking import Browser, ask, make_environ
+from auth_helpers import basic, stored, who
+from digest_client import Client, digest, protected
 from guessing import ANN, ELSEWHERE, NEIGHBOUR, Key, Site
 
+from middleware.auth import AuthMiddleware, Basic
 from middleware.auth.attempts import attempt
 from middleware.auth.throttle import Throttle
 from middleware.testing import FakeClock
@@ -233,3 +236,20 @@ def test_a_crowd_of_cookies_is_looked_at_in_bounded_time(site):
 def test_a_life_beyond_what_browsers_keep_is_cut():
     line = Throttle(device_secret=SECRET, device_life=10**9)._devices._http.setting_checked("x")
     assert f"Max-Age={400 * DAY}" in line
+
+
+def test_a_password_that_is_sent_with_every_request_sets_it_when_it_is_checked_and_not_while_it_is_remembered(clock):
+    throttle = Throttle(clock=clock, device_secret=SECRET)
+    app = AuthMiddleware(who, Basic({"ann": stored("apple")}, clock=clock), throttle=throttle, clock=clock)
+    first = ask(app, headers=basic())
+    assert first.header("Set-Cookie").startswith(f"{NAME}=")
+    assert "no-store" in first.header("Cache-Control")
+    assert ask(app, headers=basic()).header("Set-Cookie") is None
+    clock.advance(61)
+    assert ask(app, headers=basic()).header("Set-Cookie").startswith(f"{NAME}=")
+
+
+def test_digest_sets_it_with_the_first_use_of_a_nonce(clock):
+    client = Client(protected(digest(clock=clock), throttle=Throttle(clock=clock, device_secret=SECRET), clock=clock))
+    assert client.get(1).header("Set-Cookie").startswith(f"{NAME}=")
+    assert client.get(2).header("Set-Cookie") is None
