@@ -299,6 +299,20 @@ def test_what_is_wrong_with_a_file_of_users_is_told_by_line_and_without_password
     assert "hunter2" not in out
 
 
+@pytest.mark.parametrize("options", [[], ["--plain"]], ids=["as they are", "plain"])
+def test_a_file_of_htdigest_is_known_for_one(run, tmp_path, options):
+    file = tmp_path / "users"
+    file.write_text(f"ann:App:{'0a' * 16}\nann:App:{'0A' * 32}\nbob:{SCRYPT}:{'0a' * 16}\n")
+    status, out, err = run("auth", "check", str(file), *options)
+    assert (status, err) == (1, "")
+    assert out.splitlines() == [
+        "line 1: 'ann': of htdigest",
+        "line 2: 'ann': duplicate, of htdigest",
+        f"lines of htdigest are for Digest(Htdigest('{file}'), realm=...), which says what is wrong with them",
+        "users: 1 of 3 without fault; passwords: scrypt",
+    ]
+
+
 def test_a_file_of_users_that_cannot_be_read_is_told_in_one_line(run, tmp_path):
     status, out, err = run("auth", "check", str(tmp_path / "users"))
     assert (status, out, err.count("\n")) == (1, "", 1)

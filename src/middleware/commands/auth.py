@@ -107,6 +107,10 @@ def _check(asked: Namespace) -> int:
     wrong = [finding for finding in findings if finding.problems]
     for finding in wrong:
         say(f"line {finding.line}: {_name_of(finding)}{', '.join(finding.problems)}")
+    if any("of htdigest" in finding.problems for finding in wrong):
+        say(
+            f"lines of htdigest are for Digest(Htdigest({asked.file!r}), realm=...), which says what is wrong with them"
+        )
     forms = sorted({finding.form for finding in findings if finding.form is not None})
     say(
         f"users: {len(findings) - len(wrong)} of {len(findings)} without fault; passwords: {', '.join(forms) or 'none'}"

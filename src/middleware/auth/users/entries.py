@@ -42,7 +42,8 @@ class Finding:
 
     `form` is that of the stored password, None where nobody can have it. `problems` are of these words: `no user` (no
     name and colon), `invalid name`, `invalid password`, `duplicate` (an earlier line counts), `same name` (as that of
-    an earlier line, spelled in another way: an error of `Htpasswd`), `weak`, `missing extra`.
+    an earlier line, spelled in another way: an error of `Htpasswd`), `weak`, `missing extra`, `of htdigest` (a line of
+    `name:realm:HA1`, which is for `Digest` and `Htdigest`).
     """
 
     __slots__ = ("form", "line", "problems", "user")
@@ -112,6 +113,9 @@ def findings_of(lines: Sequence[str], *, plain: bool, case_map: bool) -> list[Fi
             problems.append("duplicate" if first[entry.name] == entry.user else "same name")
         else:
             first[entry.name] = entry.user
+        if (entry.cost is None or entry.cost[0] == "plain") and _is_of_htdigest(line):
+            found.append(Finding(number, entry.user, None, [*problems, "of htdigest"]))
+            continue
         if entry.cost is None:
             problems.append("invalid password")
         elif is_missing(entry.cost):
@@ -120,3 +124,11 @@ def findings_of(lines: Sequence[str], *, plain: bool, case_map: bool) -> list[Fi
             problems.append("weak")
         found.append(Finding(number, entry.user, None if entry.cost is None else entry.cost[0], problems))
     return found
+
+
+def _is_of_htdigest(line: str) -> bool:
+    from middleware.auth.digest.credentials import HEX_DIGITS, is_hex
+
+    _, _, rest = line.partition(":")
+    realm, _, stored = rest.partition(":")
+    return bool(realm) and any(is_hex(stored.strip(), digits) for digits in HEX_DIGITS.values())
