@@ -669,3 +669,20 @@ def test_the_time_of_the_login_is_kept():
     now[0] = 1500.0
     browser.get("/")
     assert seen == [1000.0]
+
+
+@pytest.mark.parametrize("value", ["ab" * 32, "x", ""], ids=["unknown", "malformed", "empty"])
+def test_API_3_a_session_cookie_that_names_nothing_is_nobodys_and_is_left_alone(value):
+    answer = ask(site(), "/open", headers={"Cookie": f"id={value}"})
+    assert (answer.text, answer.header("Set-Cookie")) == ("None: None", None)
+
+
+def test_the_session_of_a_login_that_is_over_is_ended_under_optional_and_not_under_allow():
+    users = dict(USERS)
+    browser = Browser(site(users=users))
+    sign_in(browser)
+    browser.request("/cart", "POST", body=b"milk")
+    users["ann"] = stored("pear")
+    assert browser.get("/cart").text == "None: milk"
+    assert browser.get("/open").text == "None: None"
+    assert browser.get("/cart").text == "None: None"
