@@ -263,6 +263,27 @@ def test_a_logout_of_the_owner_ends_also_the_session_that_a_copy_has_opened(site
     assert told(site, "session.ended") == [("ann", "remembered login ended")]
 
 
+@pytest.mark.parametrize("kind", ["stored", "signed", "signed only"])
+@pytest.mark.parametrize("bye", ["/logout", "/open?out"])
+def test_a_logout_holds_though_another_request_of_the_browser_was_recognised_just_before_and_answers_after(kind, bye):
+    meanwhile = []
+
+    def slow(environ, start_response):
+        while meanwhile:
+            meanwhile.pop()()
+        return tells(environ, start_response)
+
+    site = Site(slow, session=kept(kind))
+    browser = closed(signed_in(site))
+    other_tab = copy_of(browser)
+    meanwhile.append(lambda: other_tab.post(bye, {}, OURS))
+    assert browser.get("/").text == REMEMBERED, "it had been let in before"
+    assert any(name != "remember" for name in browser.cookies)
+    for tab in (browser, other_tab):
+        assert tab.get("/open").text == "nobody"
+        assert closed(tab).get("/open").text == "nobody"
+
+
 def test_a_session_opened_by_the_cookie_ends_with_its_days():
     site = Site(days=1, session={"store": MemoryStore(), "timeouts": Timeouts(idle=40 * HOUR, lifetime=80 * HOUR)})
     browser = closed(signed_in(site))
