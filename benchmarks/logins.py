@@ -17,7 +17,7 @@ from benchmarks.kernel import BARE, hello
 from benchmarks.method import Case, Row, ask, serve
 from middleware import AuthMiddleware, Basic, allow, require
 from middleware.auth.passwords import hash_password
-from middleware.auth.rule_table import Rules
+from middleware.auth.rules.table import Rules
 from middleware.auth.schemes.bearer import Bearer
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from asking import ask
 from auth_helpers import who
 
 from middleware.auth import AuthMiddleware, Identity, Refused
-from middleware.auth.attempts import attempt
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.attempts import attempt
+from middleware.auth.throttle.throttle import Throttle
 from middleware.errors import StoreError
 
 ANN = "192.0.2.7"

@@ -6,7 +6,7 @@ from asking import Browser
 from auth_helpers import stored
 
 from middleware.auth import AuthMiddleware, Basic, SessionLogin, allow, get_auth, get_identity, optional, require
-from middleware.auth.schemes.remember_me import RememberMe
+from middleware.auth.login.remember_me import RememberMe
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
 from middleware.testing import FakeClock

@@ -23,7 +23,7 @@ from middleware.auth import (
     optional,
     require,
 )
-from middleware.auth.negotiation import preferred_type
+from middleware.auth.answers.negotiation import preferred_type
 from middleware.errors import ConfigurationError
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore

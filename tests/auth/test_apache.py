@@ -18,7 +18,7 @@ from servers.apache import apache, told
 from servers.programs import free_port
 
 from middleware.auth import AuthMiddleware, optional
-from middleware.auth.missing_header import cure_for_missing_header
+from middleware.auth.answers.missing_header import cure_for_missing_header
 from middleware.auth.schemes.client_certificate import ClientCertificate
 from middleware.auth.schemes.server_user import ServerUser
 from middleware.auth.schemes.trusted_header import TrustedHeader

@@ -7,8 +7,9 @@ from asking import ask
 from auth_helpers import basic, stored, who
 from guessing import ANN, ELSEWHERE, NEIGHBOUR, together
 
-from middleware.auth import AuthMiddleware, Basic, counters, verification
-from middleware.auth.throttle import Throttle
+from middleware.auth import AuthMiddleware, Basic, verification
+from middleware.auth.throttle import counters
+from middleware.auth.throttle.throttle import Throttle
 from middleware.stores import MemoryStore
 from middleware.testing import FakeClock
 

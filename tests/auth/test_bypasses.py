@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from middleware.auth import Account, AuthMiddleware, Basic, allow, deny, optional, require
-from middleware.auth.paths import request_path
-from middleware.auth.rule_table import Rules
+from middleware.auth.rules.paths import request_path
+from middleware.auth.rules.table import Rules
 from middleware.errors import ConfigurationError
 
 USERS = {"ann": Account(stored("apple"), roles=["admin"])}

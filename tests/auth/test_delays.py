@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth.delays import TRYING_FOR, Delays, Tally
+from middleware.auth.throttle.delays import TRYING_FOR, Delays, Tally
 
 NOW = 1_700_000_000.0
 USUAL = Delays(5, 1.0, 900.0, 3600.0)

@@ -7,7 +7,7 @@ import threading
 import pytest
 from digest_client import Client, digest, hexed, is_stale, protected
 
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.throttle import Throttle
 from middleware.stores.memory import MemoryStore
 from middleware.testing.clock import FakeClock
 

@@ -7,7 +7,7 @@ from asking import ask, make_environ
 from auth_helpers import basic, stored, who
 
 from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, allow, get_auth, optional, require
-from middleware.auth.rules import deny
+from middleware.auth.rules.rule import deny
 
 USERS = {"ann": Account(stored("apple"), roles=["admin"]), "bob": stored("banana")}
 RULES = [

@@ -7,7 +7,7 @@ from asking import Browser
 from auth_helpers import basic, stored
 
 from middleware.auth import Account, AuthMiddleware, Basic, SessionLogin, get_auth, get_identity, optional, require
-from middleware.auth.schemes.remember_me import RememberMe
+from middleware.auth.login.remember_me import RememberMe
 from middleware.sessions import SessionMiddleware, get_session
 from middleware.stores.memory import MemoryStore
 from middleware.testing import FakeClock

@@ -7,9 +7,9 @@ from asking import Browser
 from auth_helpers import stored, who
 
 from middleware.auth import AuthMiddleware, SessionLogin
+from middleware.auth.login.login_pages import _slow_down
 from middleware.auth.schemes.base import Throttled
-from middleware.auth.schemes.login_pages import _slow_down
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.throttle import Throttle
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
 from middleware.testing import FakeClock

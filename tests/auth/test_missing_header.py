@@ -7,7 +7,7 @@ from asking import ask, make_environ
 from auth_helpers import stored, who
 
 from middleware.auth import AuthMiddleware, Basic
-from middleware.auth.missing_header import cure_for_missing_header
+from middleware.auth.answers.missing_header import cure_for_missing_header
 
 MOD_WSGI = {"mod_wsgi.version": (5, 0, 2), "mod_wsgi.process_group": "site"}
 CGI = {"GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "Apache/2.4.66 (Debian)"}

@@ -7,8 +7,8 @@ from asking import Browser, ask
 from auth_helpers import basic, stored, who
 
 from middleware.auth import Account, AuthMiddleware, Basic, Identity, SessionLogin, allow, get_auth, optional, require
-from middleware.auth.rule_table import Rules
-from middleware.auth.rules import DENIED, deny
+from middleware.auth.rules.rule import DENIED, deny
+from middleware.auth.rules.table import Rules
 from middleware.auth.schemes.base import Refused, Throttled, put_cookie
 from middleware.errors import ConfigurationError
 from middleware.sessions import SessionMiddleware

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from middleware.auth import AuthMiddleware, SessionLogin, safe_next
-from middleware.auth.next_url import next_of, origin_of, same_origin
+from middleware.auth.login.next_url import next_of, origin_of, same_origin
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
 

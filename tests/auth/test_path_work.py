@@ -8,8 +8,9 @@ from auth_helpers import stored, who
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth import AuthMiddleware, Basic, allow, attempt, paths, require, rule_table
-from middleware.auth.paths import EACH_READING, MOST_WORK
+from middleware.auth import AuthMiddleware, Basic, allow, attempt, require
+from middleware.auth.rules import paths
+from middleware.auth.rules.paths import EACH_READING, MOST_WORK
 
 USERS = {"ann": stored("apple")}
 DOUBTFUL = [
@@ -55,7 +56,7 @@ def looks(monkeypatch):
         found.append(path)
         return paths.readings(path)
 
-    monkeypatch.setattr(rule_table, "readings", readings)
+    monkeypatch.setattr(table, "readings", readings)
     return found
 
 

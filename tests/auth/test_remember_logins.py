@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 from sessions.races import at_once
 
-from middleware.auth.schemes import remember_logins
-from middleware.auth.schemes.remember_logins import MOST, SERIES, USER, RememberedLogins, split
+from middleware.auth.login import remember_logins
+from middleware.auth.login.remember_logins import MOST, SERIES, USER, RememberedLogins, split
 from middleware.errors import StoreError
 from middleware.stores.memory import MemoryStore
 from middleware.stores.sqlite import SQLiteStore

@@ -20,7 +20,7 @@ from middleware.auth import (
     SessionLogin,
     get_auth,
 )
-from middleware.auth.schemes.remember_me import RememberMe
+from middleware.auth.login.remember_me import RememberMe
 from middleware.cookies import CookieOptions
 from middleware.errors import ConfigurationError, StoreError
 from middleware.sessions import SessionMiddleware, get_session

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.auth.schemes.remember_series import (
+from middleware.auth.login.remember_series import (
     LATE,
     MOST_PAST,
     MOST_SUCCESSORS,

@@ -10,8 +10,8 @@ from auth.remembering_site import OURS, RULES, SECRET, Site, closed, copy_of, re
 from sessions.races import at_once
 
 from middleware.auth import AuthMiddleware, SessionLogin, get_auth
-from middleware.auth.schemes.kept_login import LOGIN
-from middleware.auth.schemes.remember_series import LATE
+from middleware.auth.login.kept_login import LOGIN
+from middleware.auth.login.remember_series import LATE
 from middleware.errors import StoreError
 from middleware.sessions import Timeouts, get_session
 from middleware.stores.memory import MemoryStore

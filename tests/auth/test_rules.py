@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from middleware.auth import Account, AuthMiddleware, Basic, allow, optional, require
-from middleware.auth.paths import is_plain, readings
-from middleware.auth.rule_table import Rules
-from middleware.auth.rules import AMBIGUOUS, DENIED
+from middleware.auth.rules.paths import is_plain, readings
+from middleware.auth.rules.rule import AMBIGUOUS, DENIED
+from middleware.auth.rules.table import Rules
 from middleware.errors import ConfigurationError
 
 USERS = {"ann": stored("apple")}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.auth import AuthMiddleware, Unavailable
-from middleware.auth.attempts import attempt
 from middleware.auth.schemes.base import Throttled
-from middleware.auth.throttle import MOST_LOUD, Throttle
+from middleware.auth.throttle.attempts import attempt
+from middleware.auth.throttle.throttle import MOST_LOUD, Throttle
 from middleware.errors import ConfigurationError
 from middleware.integrations.conversion import build
 from middleware.stores import MemoryStore

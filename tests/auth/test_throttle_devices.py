@@ -9,8 +9,8 @@ from digest_client import Client, digest, protected
 from guessing import ANN, ELSEWHERE, NEIGHBOUR, Key, Site
 
 from middleware.auth import AuthMiddleware, Basic
-from middleware.auth.attempts import attempt
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.attempts import attempt
+from middleware.auth.throttle.throttle import Throttle
 from middleware.testing import FakeClock
 
 SECRET = "a secret of the test, 32 characters"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware import AuthMiddleware, Basic
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.throttle import Throttle
 from middleware.stores import MemoryStore
 from middleware.testing import FakeClock
 

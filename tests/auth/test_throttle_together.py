@@ -9,8 +9,8 @@ from threading import Barrier, Thread
 import pytest
 from guessing import ANN, Key, Site, together
 
-from middleware.auth import attempts, counters
-from middleware.auth.delays import Tally
+from middleware.auth.throttle import attempts, counters
+from middleware.auth.throttle.delays import Tally
 from middleware.stores import MemoryStore, open_store
 from middleware.testing import FakeClock
 from middleware.testing.crowds import PROCESSES, in_processes

@@ -48,17 +48,17 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.auth.api_keys import ApiKeyRecord, new_api_key
-    from middleware.auth.attempts import attempt
     from middleware.auth.digest.response import ha1
     from middleware.auth.digest.sources import PlainPasswords
     from middleware.auth.explain import Explanation
     from middleware.auth.handle import Auth, get_auth
     from middleware.auth.identity import Identity, get_identity
     from middleware.auth.key_file import ApiKeys
+    from middleware.auth.login.next_url import safe_next
+    from middleware.auth.login.remember_me import RememberMe
     from middleware.auth.middleware import AuthMiddleware
-    from middleware.auth.next_url import safe_next
     from middleware.auth.passwords import hash_password
-    from middleware.auth.rules import Rule, allow, deny, optional, require
+    from middleware.auth.rules.rule import Rule, allow, deny, optional, require
     from middleware.auth.schemes.api_key import ApiKey
     from middleware.auth.schemes.auth_tkt import AuthTkt
     from middleware.auth.schemes.base import Refused, Throttled, Unavailable, put_cookie
@@ -67,17 +67,17 @@ if TYPE_CHECKING:
     from middleware.auth.schemes.client_certificate import ClientCertificate
     from middleware.auth.schemes.digest import Digest
     from middleware.auth.schemes.outer import Outer
-    from middleware.auth.schemes.remember_me import RememberMe
     from middleware.auth.schemes.server_user import ServerUser
     from middleware.auth.schemes.session_login import SessionLogin
     from middleware.auth.schemes.trusted_header import TrustedHeader
-    from middleware.auth.throttle import Throttle
+    from middleware.auth.throttle.attempts import attempt
+    from middleware.auth.throttle.throttle import Throttle
     from middleware.auth.users import Account, Htpasswd, UsersFrom
     from middleware.auth.users.htdigest import Htdigest
 
 _NAMES_IN = {
     "api_keys": ("ApiKeyRecord", "new_api_key"),
-    "attempts": ("attempt",),
+    "throttle.attempts": ("attempt",),
     "digest.response": ("ha1",),
     "digest.sources": ("PlainPasswords",),
     "explain": ("Explanation",),
@@ -85,9 +85,9 @@ _NAMES_IN = {
     "identity": ("Identity", "get_identity"),
     "key_file": ("ApiKeys",),
     "middleware": ("AuthMiddleware",),
-    "next_url": ("safe_next",),
+    "login.next_url": ("safe_next",),
     "passwords": ("hash_password",),
-    "rules": ("Rule", "allow", "deny", "optional", "require"),
+    "rules.rule": ("Rule", "allow", "deny", "optional", "require"),
     "schemes.api_key": ("ApiKey",),
     "schemes.auth_tkt": ("AuthTkt",),
     "schemes.base": ("Refused", "Throttled", "Unavailable", "put_cookie"),
@@ -96,11 +96,11 @@ _NAMES_IN = {
     "schemes.client_certificate": ("ClientCertificate",),
     "schemes.digest": ("Digest",),
     "schemes.outer": ("Outer",),
-    "schemes.remember_me": ("RememberMe",),
+    "login.remember_me": ("RememberMe",),
     "schemes.server_user": ("ServerUser",),
     "schemes.session_login": ("SessionLogin",),
     "schemes.trusted_header": ("TrustedHeader",),
-    "throttle": ("Throttle",),
+    "throttle.throttle": ("Throttle",),
     "users": ("Account", "Htpasswd", "UsersFrom"),
     "users.htdigest": ("Htdigest",),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.auth.rules import is_method
+from middleware.auth.rules.rule import is_method
 from middleware.headers import environ_key
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from middleware.auth.gate import Gate
     from middleware.auth.identity import Identity
-    from middleware.auth.rules import Rule
+    from middleware.auth.rules.rule import Rule
 
 _RESULTS = {
     "allow": "everybody may",

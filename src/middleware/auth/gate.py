@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.auth.caches import PRIVATE, TOLD_TO_CACHES, is_public, make_private
+from middleware.auth.answers.caches import PRIVATE, TOLD_TO_CACHES, is_public, make_private
 from middleware.auth.schemes.base import Refused, freshness_of, keeps_logins
 from middleware.errors import ConfigurationError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
     from middleware.auth.identity import Identity
-    from middleware.auth.rules import Rule
+    from middleware.auth.rules.rule import Rule
     from middleware.auth.schemes.base import LoginScheme, Scheme
     from middleware.wsgi import Response
 

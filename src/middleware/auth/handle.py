@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.auth.rules import require as rule
+from middleware.auth.rules.rule import require as rule
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from middleware.auth.option_checks import check_store
-from middleware.auth.rules import Rule
+from middleware.auth.rules.rule import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.throttle import Throttle
 from middleware.errors import ConfigurationError
 from middleware.headers import TOKEN, environ_key
 

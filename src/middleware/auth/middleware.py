@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from middleware.auth.answers import Answers
-from middleware.auth.caches import keep_out_of_caches
+from middleware.auth.answers.answers import Answers
+from middleware.auth.answers.caches import keep_out_of_caches
 from middleware.auth.gate import Gate
 from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
 from middleware.auth.option_checks import a_switch, check_clock
-from middleware.auth.paths import request_path
-from middleware.auth.rule_table import Rules
-from middleware.auth.rules import AMBIGUOUS, DENIED, Rule, allow, require
+from middleware.auth.rules.paths import request_path
+from middleware.auth.rules.rule import AMBIGUOUS, DENIED, Rule, allow, require
+from middleware.auth.rules.table import Rules
 from middleware.auth.schemes.base import (
     COOKIES_KEY,
     PendingCookies,
@@ -25,7 +25,7 @@ from middleware.auth.schemes.base import (
     sets_cookies,
 )
 from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell, tell_of_login
-from middleware.auth.throttle import Throttle
+from middleware.auth.throttle.throttle import Throttle
 from middleware.events import Event, emit
 from middleware.wsgi import Response, forward
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.auth.answers.pages import Page
     from middleware.auth.explain import Explanation
     from middleware.auth.identity import Identity
-    from middleware.auth.pages import Page
     from middleware.auth.schemes.base import LoginScheme, Scheme
     from middleware.stores.base import Store
 

@@ -32,8 +32,8 @@ GROUPS = {
     "CacheKeys": "middleware.caching:CacheKeys",
     "CachePolicy": "middleware.caching:CachePolicy",
     "CookieOptions": "middleware.cookies:CookieOptions",
-    "RememberMe": "middleware.auth.schemes.remember_me:RememberMe",
-    "Throttle": "middleware.auth.throttle:Throttle",
+    "RememberMe": "middleware.auth.login.remember_me:RememberMe",
+    "Throttle": "middleware.auth.throttle.throttle:Throttle",
     "RequestIds": "middleware.logging:RequestIds",
     "Timeouts": "middleware.sessions:Timeouts",
 }

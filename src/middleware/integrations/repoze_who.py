@@ -113,7 +113,7 @@ class WhoAPI:
         """
         if self._verifier is None:
             raise ConfigurationError("api.login() checks passwords: say where they are, RepozeWho(app, users=...)")
-        from middleware.auth.attempts import attempt
+        from middleware.auth.throttle.attempts import attempt
 
         verifier, user, password = self._verifier, credentials.get("login"), credentials.get("password")
         if not isinstance(user, str) or not isinstance(password, str) or not user or not user.isprintable():

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from middleware.auth.identity import Identity
+from middleware.auth.login.next_url import next_of, safe_next
 from middleware.auth.made_once import made_once
-from middleware.auth.next_url import next_of, safe_next
 from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.telling import tell, tell_of_login
 from middleware.auth.tickets.codec import ANYWHERE, DIGESTS, Ticket, read_ticket, write_ticket

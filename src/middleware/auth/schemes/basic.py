@@ -80,7 +80,7 @@ class Basic:
         self, environ: WSGIEnvironment, field: str, given: str, password: str, known: Identity | None
     ) -> Identity | Refused:
         """One attempt with this name and password; `known` is whose they are, where that is remembered."""
-        from middleware.auth.attempts import attempt
+        from middleware.auth.throttle.attempts import attempt
 
         verifier = self._verifier
         user = verifier.name_of(given) or given

@@ -149,7 +149,7 @@ class Digest:
 
         A nonce is used up only by a response that is right, and only such a one is told that its nonce is.
         """
-        from middleware.auth.attempts import attempt
+        from middleware.auth.throttle.attempts import attempt
 
         user = self._user_of(environ, given)
         windows = self._windows(environ)

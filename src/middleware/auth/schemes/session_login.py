@@ -1,6 +1,6 @@
 """A login with a form, kept in the session, remembered beyond it where that is asked for, and lent to act as another.
 
-The pages are in `login_pages.py`, what the session keeps in `kept_login.py`, remember-me in `remembering.py`.
+Its parts are in `login/`: the pages (`login_pages`), what a session keeps (`kept_login`), remember-me (`remembering`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import os
 import time
 
 from middleware.auth.identity import Identity
+from middleware.auth.login import kept_login
+from middleware.auth.login.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
+from middleware.auth.login.login_paths import LoginPaths
 from middleware.auth.made_once import made_once
 from middleware.auth.option_checks import check_clock
-from middleware.auth.schemes import kept_login
-from middleware.auth.schemes.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
-from middleware.auth.schemes.login_paths import LoginPaths
 from middleware.auth.telling import tell
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, SessionClosed, TooManySessions
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+    from middleware.auth.answers.pages import Page
+    from middleware.auth.login.remember_me import RememberMe
+    from middleware.auth.login.remember_series import Series
+    from middleware.auth.login.remembering import Remembering
     from middleware.auth.middleware import AuthMiddleware
-    from middleware.auth.pages import Page
     from middleware.auth.schemes.base import Refused
-    from middleware.auth.schemes.remember_me import RememberMe
-    from middleware.auth.schemes.remember_series import Series
-    from middleware.auth.schemes.remembering import Remembering
     from middleware.auth.users import Account, Users
     from middleware.auth.verification import Verifier
     from middleware.sessions import Session
@@ -90,7 +90,7 @@ class SessionLogin:
         self._remembering = None if remember is None else _remembering(remember, clock)
         self._challenges = (f"Session login={quoted(login_path)}",)
         self.sets_cookies = remember is not None
-        from middleware.auth.schemes.login_pages import LoginPages
+        from middleware.auth.login.login_pages import LoginPages
 
         pages = LoginPages(self, page, can_remember=remember is not None)
         self.pages: Mapping[str, WSGIApplication] = pages.by_path if form else {logout_path: pages.logout}
@@ -143,7 +143,7 @@ class SessionLogin:
 
     def form_token(self, environ: WSGIEnvironment, /) -> str:
         """The token that a form holds. Empty where the browser itself says where forms come from."""
-        from middleware.auth.schemes.form_tokens import token_for
+        from middleware.auth.login.form_tokens import token_for
 
         return token_for(environ, session_of(environ))
 
@@ -379,8 +379,8 @@ class SessionLogin:
 
 
 def _remembering(options: RememberMe, clock: Callable[[], float]) -> Remembering:
-    from middleware.auth.schemes.remember_me import RememberMe
-    from middleware.auth.schemes.remembering import Remembering
+    from middleware.auth.login.remember_me import RememberMe
+    from middleware.auth.login.remembering import Remembering
 
     if not isinstance(options, RememberMe):
         raise ConfigurationError(f"remember= takes RememberMe(...), or None, not {options!r}")

@@ -11,7 +11,7 @@ from collections import namedtuple
 from hashlib import blake2b
 from json import dumps, loads
 
-from middleware.auth.schemes.remember_series import Series, is_newest, mark_of, read, use, write
+from middleware.auth.login.remember_series import Series, is_newest, mark_of, read, use, write
 from middleware.errors import StoreError
 from middleware.sessions.in_store.turns import wait
 

@@ -6,8 +6,8 @@ table, so a request costs as many look-ups as its path has segments, however man
 
 from __future__ import annotations
 
-from middleware.auth.paths import is_plain, readings
-from middleware.auth.rules import AMBIGUOUS, DENIED, METHODS, Rule, checked_methods, is_method
+from middleware.auth.rules.paths import is_plain, readings
+from middleware.auth.rules.rule import AMBIGUOUS, DENIED, METHODS, Rule, checked_methods, is_method
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False

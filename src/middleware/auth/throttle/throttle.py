@@ -11,9 +11,9 @@ import time
 from math import ceil
 from threading import Lock
 
-from middleware.auth.delays import Delays
 from middleware.auth.made_once import made_once
 from middleware.auth.option_checks import check_clock, check_seconds, check_store
+from middleware.auth.throttle.delays import Delays
 from middleware.errors import ConfigurationError, StoreError
 from middleware.networks import Networks, network_of, wider_network, without_port
 from middleware.operators import say_once
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.auth.counters import Counter, Try
-    from middleware.auth.devices import Devices
+    from middleware.auth.throttle.counters import Counter, Try
+    from middleware.auth.throttle.devices import Devices
     from middleware.signing import Secret
     from middleware.stores.base import Store
     from middleware.stores.memory import MemoryStore
@@ -96,7 +96,7 @@ class Throttle:
         self._denies = on_store_error == "deny"
         self._devices: Devices | None = None
         if device_secret is not None:
-            from middleware.auth.devices import Devices
+            from middleware.auth.throttle.devices import Devices
 
             self._devices = Devices(device_secret, device_life, clock)
         self._clock = clock
@@ -131,7 +131,7 @@ class Throttle:
 
     def counters(self, environ: WSGIEnvironment, user: str) -> list[Counter]:
         """What a try for this user counts on. The key of the first tells apart who tries, and for whom."""
-        from middleware.auth.counters import Counter, key_of
+        from middleware.auth.throttle.counters import Counter, key_of
 
         name = _name(user)
         device = None if self._devices is None else self._devices.known(environ, name)
@@ -151,8 +151,8 @@ class Throttle:
 
     def begin(self, environ: WSGIEnvironment, counters: list[Counter]) -> Try:
         """Count one more try. Raises Throttled, and Unavailable where a store that is down denies everybody."""
-        from middleware.auth.counters import Delayed, begin
         from middleware.auth.schemes.base import Throttled, Unavailable
+        from middleware.auth.throttle.counters import Delayed, begin
 
         try:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from html import escape
 
-from middleware.auth.negotiation import prefers_html, prefers_json
+from middleware.auth.answers.negotiation import prefers_html, prefers_json
 from middleware.wsgi import Response
 
 TYPE_CHECKING = False

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.auth.counters import Counter
-    from middleware.auth.throttle import Throttle
+    from middleware.auth.throttle.counters import Counter
+    from middleware.auth.throttle.throttle import Throttle
 
     T = TypeVar("T")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from middleware.auth.caches import keep_out_of_caches
-from middleware.auth.missing_header import cure_for_missing_header
-from middleware.auth.negotiation import is_navigation
+from middleware.auth.answers.caches import keep_out_of_caches
+from middleware.auth.answers.missing_header import cure_for_missing_header
+from middleware.auth.answers.negotiation import is_navigation
 from middleware.auth.schemes.base import Refused, Throttled, explains
 from middleware.auth.telling import tell
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.answers.pages import Page
     from middleware.auth.gate import Gate
     from middleware.auth.identity import Identity
-    from middleware.auth.pages import Page
     from middleware.auth.schemes.base import Unavailable
     from middleware.wsgi import Response
 
@@ -33,7 +33,7 @@ class Answers:
         self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
     ) -> Response:
         """A refusal as the client wants to read it. `reason` is one of docs/auth.md."""
-        from middleware.auth.pages import refusal
+        from middleware.auth.answers.pages import refusal
 
         return refusal(environ, status, reason, headers, self._page)
 
@@ -118,7 +118,7 @@ class Answers:
         url = gate.login.login_url(environ)
         if url is None:
             return None
-        from middleware.auth.pages import redirect
+        from middleware.auth.answers.pages import redirect
 
         return redirect("302 Found", url, gate.vary)
 

@@ -13,7 +13,7 @@ from math import inf
 from threading import Semaphore
 from time import monotonic
 
-from middleware.auth.delays import TRYING_FOR, Tally
+from middleware.auth.throttle.delays import TRYING_FOR, Tally
 from middleware.errors import StoreError
 from middleware.sessions.in_store.turns import wait
 
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from middleware.auth.delays import Delays
+    from middleware.auth.throttle.delays import Delays
     from middleware.stores.base import Store
 
 PREFIX = "middleware.auth.throttle:"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from middleware.auth.login.remember_logins import RememberedLogins, split
 from middleware.auth.schemes.base import Unavailable, put_cookie
-from middleware.auth.schemes.remember_logins import RememberedLogins, split
 from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.errors import StoreError
 from middleware.operators import say_once
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
-    from middleware.auth.schemes.remember_logins import Used
-    from middleware.auth.schemes.remember_me import RememberMe
-    from middleware.auth.schemes.remember_series import Series
+    from middleware.auth.login.remember_logins import Used
+    from middleware.auth.login.remember_me import RememberMe
+    from middleware.auth.login.remember_series import Series
     from middleware.stores.base import Store
 
 _HELD = "middleware.auth.remember"  # the value that the browser has by the end of this request; empty for none

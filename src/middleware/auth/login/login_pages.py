@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from middleware.auth.next_url import origin_of, same_origin
-from middleware.auth.schemes import form_tokens
+from middleware.auth.login import form_tokens
+from middleware.auth.login.kept_login import ACTING, AGAIN, LOGIN, read, session_of
+from middleware.auth.login.next_url import origin_of, same_origin
 from middleware.auth.schemes.base import Throttled, Unavailable
-from middleware.auth.schemes.kept_login import ACTING, AGAIN, LOGIN, read, session_of
 from middleware.auth.telling import tell
 from middleware.errors import MiddlewareError, TooManySessions
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.auth.forms import Form
+    from middleware.auth.answers.pages import Page
+    from middleware.auth.login.forms import Form
     from middleware.auth.middleware import AuthMiddleware
-    from middleware.auth.pages import Page
     from middleware.auth.schemes.session_login import SessionLogin
     from middleware.auth.users import Account
     from middleware.wsgi import Response
@@ -59,8 +59,8 @@ class LoginPages:
         return self._form(environ, "200 OK", "", wanted)
 
     def _sign_in(self, environ: WSGIEnvironment) -> Response:
-        from middleware.auth.attempts import attempt
-        from middleware.auth.pages import redirect
+        from middleware.auth.answers.pages import redirect
+        from middleware.auth.throttle.attempts import attempt
 
         form = self._posted(environ)
         if form.refused is not None:
@@ -103,7 +103,7 @@ class LoginPages:
         return redirect("303 See Other", self._paths.after(environ, wanted))
 
     def _ask_to_sign_out(self, environ: WSGIEnvironment) -> Response:
-        from middleware.auth.pages import logout_page
+        from middleware.auth.answers.pages import logout_page
 
         wanted, _ = self._paths.asked(environ)
         form_tokens.will_send(environ)
@@ -112,7 +112,7 @@ class LoginPages:
         return page
 
     def _sign_out(self, environ: WSGIEnvironment) -> Response:
-        from middleware.auth.pages import redirect
+        from middleware.auth.answers.pages import redirect
 
         form = self._posted(environ)
         if form.refused is not None:
@@ -133,8 +133,8 @@ class LoginPages:
 
     def _posted(self, environ: WSGIEnvironment) -> Form:
         """The form that was posted from one of our pages; one from another site is refused."""
-        from middleware.auth import forms
-        from middleware.auth.forms import Form
+        from middleware.auth.login import forms
+        from middleware.auth.login.forms import Form
 
         ours = _from_our_page(environ)
         form = Form() if ours is False else forms.read(environ)
@@ -146,7 +146,7 @@ class LoginPages:
         return form
 
     def _form(self, environ: WSGIEnvironment, status: str, error: str, wanted: str) -> Response:
-        from middleware.auth import pages
+        from middleware.auth.answers import pages
 
         owner = self._owner(environ)
         form_tokens.will_send(environ)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from middleware.auth.frozen import Frozen
 from middleware.auth.option_checks import a_switch, check_seconds
-from middleware.auth.paths import readings
+from middleware.auth.rules.paths import readings
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from middleware.auth.schemes.kept_login import LOGIN
+from middleware.auth.login.kept_login import LOGIN
 from middleware.cookies.codec import values_of
 from middleware.cookies.options import CookieOptions
 

@@ -5,8 +5,8 @@ What leads away from a page is checked by `safe_next`, and never leads to one of
 
 from __future__ import annotations
 
-from middleware.auth.next_url import next_of, origin_of, safe_next, split_origin
-from middleware.auth.paths import readings
+from middleware.auth.login.next_url import next_of, origin_of, safe_next, split_origin
+from middleware.auth.rules.paths import readings
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
