@@ -369,8 +369,8 @@ def test_bad_tokens_are_not_remembered_and_good_ones_only_so_many(monkeypatch):
 
 
 def test_remembering_can_be_switched_off():
-    assert site(remember=0).scheme._remembered is None
-    app = site(remember=5)
+    assert site(remember_for=0).scheme._remembered is None
+    app = site(remember_for=5)
     ask(app, headers=bearer(token()))
     assert [until for _, until, _ in app.scheme._remembered._known.values()] == [NOW + 5]
 
@@ -422,7 +422,7 @@ def test_opaque_tokens_are_found_by_a_callable():
 
 def test_opaque_tokens_are_remembered_where_that_is_wanted():
     asked = []
-    app = site(verify=lambda given: asked.append(given) or OPAQUE.get(given), keys=None, remember=30)
+    app = site(verify=lambda given: asked.append(given) or OPAQUE.get(given), keys=None, remember_for=30)
     for _ in range(3):
         assert ask(app, headers=bearer("abc")).code == 200
         assert ask(app, headers=bearer("ghi")).code == 401
@@ -486,7 +486,7 @@ SMALL = {"kty": "RSA", "n": "0" * 171, "e": "AQAB"}
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "jwks_uri": "https://op.example"}, "nothing is fetched"),
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "leeway": -1}, "leeway="),
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "leeway": True}, "leeway="),
-        ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "remember": 61}, "remember="),
+        ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "remember_for": 61}, "remember_for="),
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "realm": "Büro"}, "realm="),
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "roles": []}, "roles="),
         ({"issuer": ISSUER, "audience": "a", "keys": SECRET, "user": ""}, "user="),

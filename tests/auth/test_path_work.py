@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.auth import AuthMiddleware, Basic, allow, attempt, require
-from middleware.auth.rules import paths
+from middleware.auth.rules import paths, table
 from middleware.auth.rules.paths import EACH_READING, MOST_WORK
 
 USERS = {"ann": stored("apple")}

@@ -52,7 +52,7 @@ class Watched:
     def application(self, environ, start_response):
         if environ["PATH_INFO"] == "/in" and get_identity(environ) is None:
             get_auth(environ).login("ann")
-        self.said += [repr(get_identity(environ)), str(self.layer.explain_request(environ))]
+        self.said += [repr(get_identity(environ)), str(get_auth(environ).explain())]
         return who(environ, start_response)
 
     def tell(self, event):

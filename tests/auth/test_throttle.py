@@ -171,7 +171,7 @@ def test_a_proxy_that_hides_its_clients_is_told_of_once(site, caplog, field):
 
 
 def test_networks_that_were_named_as_shared_are_not_told_of(clock, caplog):
-    site = Site(clock, shared=["192.0.2.0/24"], network_failures=3)
+    site = Site(clock, shared_networks=["192.0.2.0/24"], network_failures=3)
     assert {site.ask(user=f"user {number}", headers={"X-Forwarded-For": "x"}).code for number in range(10)} == {401}
     assert not caplog.records
 
@@ -449,7 +449,7 @@ def test_a_throttled_request_checks_nothing(site):
         {"free_failures": 0}, {"free_failures": True}, {"free_failures": "5"}, {"free_failures": 5.5},
         {"network_failures": 0}, {"network_failures": None}, {"first_delay": 0}, {"first_delay": -1},
         {"first_delay": "1s"}, {"first_delay": float("nan")}, {"longest_delay": 0.5}, {"longest_delay": float("inf")},
-        {"forget_after": 0}, {"device_life": 0}, {"shared": "10.0.0.0/8"}, {"shared": ["10.0.0.1/8"]},
+        {"forget_after": 0}, {"device_life": 0}, {"shared_networks": "10.0.0.0/8"}, {"shared_networks": ["10.0.0.1/8"]},
         {"store": "redis://localhost"}, {"store": MemoryStore}, {"store": {}}, {"on_store_error": "ignore"},
         {"device_secret": "short"}, {"device_secret": []}, {"device_secret": ""}, {"clock": 7},
     ],
@@ -485,7 +485,7 @@ def test_other_options(clock):
 
 def test_a_configuration_file_sets_each_option_or_none_at_all(tmp_path):
     options = {
-        "throttle.free_failures": "3", "throttle.longest_delay": "5m", "throttle.shared": "10.0.0.1 ::1",
+        "throttle.free_failures": "3", "throttle.longest_delay": "5m", "throttle.shared_networks": "10.0.0.1 ::1",
         "throttle.store": f"sqlite:///{tmp_path}/auth.db", "throttle.on_store_error": "deny",
     }  # fmt: skip
     throttle = build(AuthMiddleware, who, Key(), options=options, where="[filter:auth]").throttle
@@ -542,5 +542,5 @@ def test_a_network_waits_as_a_whole_whatever_the_ports():
 
 
 def test_a_shared_network_is_known_behind_a_port_too():
-    site = Site(FakeClock(), network_failures=3, shared=["192.0.2.0/24"])
+    site = Site(FakeClock(), network_failures=3, shared_networks=["192.0.2.0/24"])
     assert [site.guess(user=f"u{port}", address=f"192.0.2.7:{port}")[0] for port in range(5000, 5004)] == [401] * 4

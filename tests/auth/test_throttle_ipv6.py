@@ -186,7 +186,7 @@ def test_a_try_looks_at_no_more_tallies_than_it_has_to(clock, address, tallies):
 
 
 def test_where_all_clients_look_alike_a_48_does_not_wait_as_a_whole(clock):
-    site = Site(clock, network_failures=20, shared=["2001:db8:1::/48"])
+    site = Site(clock, network_failures=20, shared_networks=["2001:db8:1::/48"])
     assert {site.ask("wrong", f"user {number}", within(number)).code for number in range(50)} == {401}
     assert guess_all_over(site, 21, start=100) == [401] * 20 + [429]
 

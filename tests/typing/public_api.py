@@ -229,7 +229,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = AuthMiddleware(app, Basic(hashes))
     app = AuthMiddleware(app, Bearer(issuer="https://op.example", audience=["api"], roles=["realm_access", "roles"]))
     app = AuthMiddleware(app, Bearer(issuer="a", audience="b", keys={"keys": []}, algorithms=["EdDSA"], leeway=0))
-    app = AuthMiddleware(app, Bearer(verify=lambda token: {"user": token} if token else None, remember=30))
+    app = AuthMiddleware(app, Bearer(verify=lambda token: {"user": token} if token else None, remember_for=30))
     app = AuthMiddleware(app, Basic(hashes), throttle=Throttle(free_failures=3, device_secret=[secret]), store=None)
     app = AuthMiddleware(app, Basic(hashes), throttle=None)
     app = AuthMiddleware(app, Bearer(issuer="https://op.example", audience=["api"], roles="groups"))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from middleware.auth.gate import Gate
+from middleware.auth.rules.paths import request_path
 from middleware.auth.rules.rule import require as rule
+from middleware.auth.schemes.base import impersonates
+from middleware.auth.telling import tell, tell_of_login
 from middleware.errors import LayerMissing
 
 TYPE_CHECKING = False
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from middleware.auth.explain import Explanation
     from middleware.auth.identity import Identity
     from middleware.auth.middleware import AuthMiddleware
+    from middleware.auth.schemes.base import ImpersonatingScheme
     from middleware.wsgi import Response
 
 
@@ -40,11 +45,21 @@ class Auth:
         scheme keeps logins, and where the head of the answer has left; Unavailable where the source fails;
         TooManySessions as `session.login` does.
         """
-        return self._layer.login(self._environ, user, persistent=remember, factors=factors)
+        scheme = self._layer.login_scheme()
+        identity = scheme.remember(self._environ, user, persistent=remember, factors=factors)
+        tell_of_login(self._environ, user, identity.scheme)
+        self._layer.identify(self._environ, identity)
+        return identity
 
     def logout(self, *, everywhere: bool = False) -> None:
         """End the login; `everywhere`, all logins of this user. Raises RuntimeError as `login` does."""
-        self._layer.logout(self._environ, everywhere=everywhere)
+        environ, scheme, identity = self._environ, self._layer.login_scheme(), self.identity
+        scheme.forget(environ, everywhere=everywhere)
+        environ["middleware.identity"] = None
+        environ.pop("REMOTE_USER", None)
+        environ.pop("AUTH_TYPE", None)
+        user = None if identity is None else identity.user
+        tell(environ, "logout", user=user, scheme=scheme.name, reason="everywhere" if everywhere else None)
 
     def require(
         self,
@@ -60,12 +75,18 @@ class Auth:
         itself: `if refusal := auth.require(role="editor"): return refusal(environ, start_response)`. Raises
         ConfigurationError for arguments that no rule takes.
         """
-        return self._layer.require(self._environ, rule("/", role=role, user=user, scope=scope, fresh=fresh))
+        gate = Gate(rule("/", role=role, user=user, scope=scope, fresh=fresh), self._layer.schemes)
+        answers, identity = self._layer.answers, self.identity
+        if identity is None:
+            return answers.ask_to_sign_in(self._environ, gate)
+        lack = gate.lack(identity, self._environ, self._layer.clock())
+        return None if lack is None else answers.turn_away(self._environ, gate, identity, lack)
 
     def explain(self, method: str | None = None, path: str | None = None) -> Explanation:
         """Which rule let this request in, and why; or which would decide another one, of this method and path."""
         if method is None and path is None:
-            return self._layer.explain_request(self._environ)
+            asked = request_path(self._environ, mounted=self._layer.mounted)
+            return self._layer.explain(self._environ["REQUEST_METHOD"], asked or "", self._environ)
         return self._layer.explain("GET" if method is None else method, "/" if path is None else path)
 
     def impersonate(self, user: str) -> Identity:
@@ -74,18 +95,33 @@ class Auth:
         The identity becomes that of `user`, with whoever did this as its `actor`; it is never fresh. Raises LookupError
         and RuntimeError as `login` does; RuntimeError also where nobody is signed in or acts as somebody else already.
         """
-        return self._layer.impersonate(self._environ, user)
+        scheme = self._impersonating_scheme()
+        identity = scheme.impersonate(self._environ, user)
+        self._layer.identify(self._environ, identity)
+        tell(self._environ, "impersonation.start", user=user, scheme=scheme.name, actor=identity.actor)
+        return identity
 
     def stop_impersonating(self) -> Identity:
         """Be who one is again. Raises RuntimeError where nobody acts as somebody else."""
-        return self._layer.impersonate(self._environ, None)
+        scheme, before = self._impersonating_scheme(), self.identity
+        identity = scheme.stop_impersonating(self._environ)
+        self._layer.identify(self._environ, identity)
+        if before is not None:
+            tell(self._environ, "impersonation.end", user=before.user, scheme=scheme.name, actor=before.actor)
+        return identity
 
     def form_token(self) -> str:
         """The value of the hidden field `token` in a form that posts to the login or logout path. May be empty.
 
         Browsers of this decade say themselves where a form comes from; the token is for all others.
         """
-        return self._layer.form_token(self._environ)
+        return self._layer.login_scheme().form_token(self._environ)
+
+    def _impersonating_scheme(self) -> ImpersonatingScheme:
+        scheme = self._layer.login_scheme()
+        if not impersonates(scheme):
+            raise RuntimeError("no scheme here lets anybody act as another user: SessionLogin does")
+        return scheme
 
 
 def get_auth(environ: WSGIEnvironment) -> Auth:

@@ -19,12 +19,11 @@ from middleware.auth.schemes.base import (
     Throttled,
     Unavailable,
     checks_layer,
-    impersonates,
     keeps_logins,
     receives,
     sets_cookies,
 )
-from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell, tell_of_login
+from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
 from middleware.auth.throttle.throttle import Throttle
 from middleware.events import Event, emit
 from middleware.wsgi import Response, forward
@@ -57,15 +56,14 @@ class AuthMiddleware:
     its own decides. `rules`: a list of `allow`, `optional`, `require` and `deny`; the first that matches wins, and what
     none matches is denied. Without `rules` everything requires a login.
 
-    `store`: what schemes keep between requests and share between processes. `throttle`: slows down guessing, None for
-    no such thing. `on_event`: is given an `Event` for all
-    that happens (docs/auth.md lists them); None writes them to the logger `middleware.auth`.
-    `page(environ, status, reason)`: gives the HTML of a refusal, where the client wants HTML. `extra_methods`: methods
-    beyond GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that `allow` and `optional` may match. `mounted`: rules and
-    pages know PATH_INFO alone, not where the application is mounted. `case_insensitive`: paths are compared as disks do
-    that do not tell upper case from lower. `scrub`: request fields that never reach the application, in which others
-    hand on identities. `remote_user_encoding`: `"text"`, or `"wsgi"` for the latin-1 form of PEP 3333. `clock`: seconds
-    since 1970.
+    `store`: what schemes keep between requests and share between processes. `throttle`: slows down guessing; None does
+    not. `on_event`: is given an `Event` for all that happens (docs/auth.md lists them); None writes them to the logger
+    `middleware.auth`. `page(environ, status, reason)`: gives the HTML of a refusal, where the client wants HTML.
+    `extra_methods`: methods beyond GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that `allow` and `optional` may
+    match. `mounted`: rules and pages know PATH_INFO alone, not where the application is mounted. `case_insensitive`:
+    paths are compared as disks do that do not tell upper case from lower. `scrub`: request fields that never reach the
+    application, in which others hand on identities. `remote_user_encoding`: `"text"`, or `"wsgi"` for the latin-1 form
+    of PEP 3333. `clock`: seconds since 1970.
 
     In environ it leaves `middleware.identity` (an Identity or None), and REMOTE_USER and AUTH_TYPE where somebody is
     identified; what a server or an outer layer had set there is removed. Raises ConfigurationError.
@@ -108,9 +106,9 @@ class AuthMiddleware:
         self._receivers = [scheme.receive for scheme in asked if receives(scheme)]
         self._scrubbed = ("REMOTE_USER", "AUTH_TYPE", *environ_keys(scrub))
         self._as_wsgi = remote_user_encoding == "wsgi"
-        self._clock = clock
+        self.clock = clock
         self._listener = on_event or log
-        self._answers = Answers(page)
+        self.answers = Answers(page)
         self._sets_cookies = any(map(sets_cookies, asked)) or (throttled is not None and throttled.sets_cookies)
         self._gates = {rule: self._gate(rule) for rule in self.rules}
         self._gates[DENIED] = Gate(DENIED, asked)
@@ -142,7 +140,7 @@ class AuthMiddleware:
         if isinstance(identity, Response):
             return self._with_cookies(identity)(environ, start_response)
         if identity is not None:
-            self._identify(environ, identity)
+            self.identify(environ, identity)
         cookies: PendingCookies | None = environ.get(COOKIES_KEY) if self._sets_cookies else None
 
         def amend(response: Response) -> None:
@@ -151,7 +149,7 @@ class AuthMiddleware:
             if inside is not self:  # what follows is done, and told, by this layer
                 environ["middleware.auth"], environ[GATE_KEY] = self, gate
             if response.status[:3] == "401":
-                self._answers.complete(environ, gate, response)
+                self.answers.complete(environ, gate, response)
             if environ["middleware.identity"] is not identity and inside is self:
                 keep_out_of_caches(response)  # a login or a logout in the application
                 private = True
@@ -193,76 +191,35 @@ class AuthMiddleware:
             schemes=explain.asked_schemes(gate, environ),
             result=explain.ambiguous_result(method, path)
             if rule is AMBIGUOUS
-            else explain.result_of(gate, identity, environ, self._clock()),
+            else explain.result_of(gate, identity, environ, self.clock()),
         )
 
-    def explain_request(self, environ: WSGIEnvironment) -> Explanation:
-        """See `Auth.explain`."""
-        path = request_path(environ, mounted=self.mounted)
-        return self.explain(environ["REQUEST_METHOD"], "" if path is None else path, environ)
+    def login_scheme(self) -> LoginScheme:
+        """The scheme that keeps logins. Raises RuntimeError where there is none."""
+        if self._login is None:
+            raise RuntimeError("no scheme here keeps a login: add SessionLogin(users) to the schemes of AuthMiddleware")
+        return self._login
 
-    def login(
-        self, environ: WSGIEnvironment, user: str, *, persistent: bool = False, factors: Iterable[str] = ("pwd",)
-    ) -> Identity:
-        """See `Auth.login`."""
-        identity = self._login_scheme().remember(environ, user, persistent=persistent, factors=factors)
-        tell_of_login(environ, user, identity.scheme)
-        self._identify(environ, identity)
-        return identity
-
-    def logout(self, environ: WSGIEnvironment, *, everywhere: bool = False) -> None:
-        """See `Auth.logout`."""
-        scheme = self._login_scheme()
-        identity: Identity | None = environ["middleware.identity"]
-        scheme.forget(environ, everywhere=everywhere)
-        environ["middleware.identity"] = None
-        environ.pop("REMOTE_USER", None)
-        environ.pop("AUTH_TYPE", None)
-        tell(
-            environ,
-            "logout",
-            user=None if identity is None else identity.user,
-            scheme=scheme.name,
-            reason="everywhere" if everywhere else None,
-        )
-
-    def impersonate(self, environ: WSGIEnvironment, user: str | None) -> Identity:
-        """See `Auth.impersonate` and, for None, `Auth.stop_impersonating`."""
-        scheme = self._login_scheme()
-        if not impersonates(scheme):
-            raise RuntimeError("no scheme here lets anybody act as another user: SessionLogin does")
-        before: Identity | None = environ["middleware.identity"]
-        identity = scheme.stop_impersonating(environ) if user is None else scheme.impersonate(environ, user)
-        self._identify(environ, identity)
-        if user is not None:
-            tell(environ, "impersonation.start", user=user, scheme=scheme.name, actor=identity.actor)
-        elif before is not None:
-            tell(environ, "impersonation.end", user=before.user, scheme=scheme.name, actor=before.actor)
-        return identity
-
-    def form_token(self, environ: WSGIEnvironment) -> str:
-        """See `Auth.form_token`."""
-        token: str = self._login_scheme().form_token(environ)
-        return token
-
-    def require(self, environ: WSGIEnvironment, rule: Rule) -> Response | None:
-        """See `Auth.require`."""
-        gate = Gate(rule, self.schemes)
-        identity: Identity | None = environ["middleware.identity"]
-        if identity is None:
-            return self._answers.ask_to_sign_in(environ, gate)
-        lack = gate.lack(identity, environ, self._clock())
-        return None if lack is None else self._answers.turn_away(environ, gate, identity, lack)
+    def identify(self, environ: WSGIEnvironment, identity: Identity) -> None:
+        """Say in environ who is asking."""
+        environ["middleware.identity"] = identity
+        user = identity.user
+        environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
+        auth_type = self._auth_types.get(identity.scheme)
+        if auth_type:
+            environ["AUTH_TYPE"] = auth_type
+        else:  # the scheme has set it, or has not
+            environ.setdefault("AUTH_TYPE", identity.scheme)
 
     def refuse(
         self, environ: WSGIEnvironment, status: str, reason: str, headers: Iterable[tuple[str, str]] = ()
     ) -> Response:
         """A refusal as this layer draws it, for the pages of its schemes. `reason` is one of docs/auth.md."""
-        return self._answers.refuse(environ, status, reason, headers)
+        return self.answers.refuse(environ, status, reason, headers)
 
     def not_now(self, environ: WSGIEnvironment, error: Unavailable | Throttled) -> Response:
         """The 503 or the 429 for an application that has nothing to say to this error."""
-        return self._answers.not_now(environ, error)
+        return self.answers.not_now(environ, error)
 
     def tell(self, environ: WSGIEnvironment, name: str, user: str | None, details: Mapping[str, object]) -> None:
         """See `telling.tell`."""
@@ -270,25 +227,25 @@ class AuthMiddleware:
         facts = {**request_facts(environ), "rule": repr(environ[GATE_KEY].rule)}
         subject = None if user is None else cut(user)
         client = environ.get("REMOTE_ADDR") or None
-        emit(self._listener, Event("auth", name, self._clock(), subject, client, {**facts, **details}))
+        emit(self._listener, Event("auth", name, self.clock(), subject, client, {**facts, **details}))
 
     def _admit(self, environ: WSGIEnvironment, gate: Gate) -> Identity | Response | None:
         """Who comes through this gate, or the answer for who does not."""
         try:
             found = gate.authenticate(environ)
         except (Unavailable, Throttled) as error:
-            return self._answers.not_now(environ, error)
+            return self.answers.not_now(environ, error)
         if isinstance(found, Refused):
             if found.reason != Refused.WRONG:  # the attempt has told it
                 tell(environ, "refused", user=found.user, scheme=gate.who_refused(found).name, reason=found.reason)
             if not gate.rule.ignore_bad:
-                return self._answers.refuse_credentials(environ, gate, found)
+                return self.answers.refuse_credentials(environ, gate, found)
             found = None
         if found is None:
             is_free = gate.rule.kind == "optional" or (gate.rule.preflight and _is_preflight(environ))
-            return None if is_free else self._answers.ask_to_sign_in(environ, gate)
-        lack = gate.lack(found, environ, self._clock()) if gate.is_choosy else None
-        return found if lack is None else self._answers.turn_away(environ, gate, found, lack)
+            return None if is_free else self.answers.ask_to_sign_in(environ, gate)
+        lack = gate.lack(found, environ, self.clock()) if gate.is_choosy else None
+        return found if lack is None else self.answers.turn_away(environ, gate, found, lack)
 
     def _gate(self, rule: Rule) -> Gate:
         if rule.kind == "allow":
@@ -325,7 +282,7 @@ class AuthMiddleware:
             try:
                 return page(environ, start_response)
             except (Unavailable, Throttled) as error:
-                return self._answers.not_now(environ, error)(environ, start_response)
+                return self.answers.not_now(environ, error)(environ, start_response)
 
         return self._with_cookies(serve)
 
@@ -341,26 +298,11 @@ class AuthMiddleware:
         return passing
 
     def _refuse_ambiguous(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._answers.refuse_ambiguous(environ)(environ, start_response)
+        return self.answers.refuse_ambiguous(environ)(environ, start_response)
 
     def _refuse_everybody(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tell(environ, "forbidden", reason="deny")
-        return self._answers.refuse(environ, "403 Forbidden", "not allowed")(environ, start_response)
-
-    def _login_scheme(self) -> LoginScheme:
-        if self._login is None:
-            raise RuntimeError("no scheme here keeps a login: add SessionLogin(users) to the schemes of AuthMiddleware")
-        return self._login
-
-    def _identify(self, environ: WSGIEnvironment, identity: Identity) -> None:
-        environ["middleware.identity"] = identity
-        user = identity.user
-        environ["REMOTE_USER"] = user.encode("utf-8").decode("latin-1") if self._as_wsgi else user
-        auth_type = self._auth_types.get(identity.scheme)
-        if auth_type:
-            environ["AUTH_TYPE"] = auth_type
-        else:  # the scheme has set it, or has not
-            environ.setdefault("AUTH_TYPE", identity.scheme)
+        return self.answers.refuse(environ, "403 Forbidden", "not allowed")(environ, start_response)
 
 
 def _send(cookies: PendingCookies, response: Response) -> None:

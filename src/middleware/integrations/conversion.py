@@ -62,7 +62,7 @@ CONFIDENTIAL = {"Store"}
 # What a number counts: seconds, bytes, or things; or which share of a whole it is.
 DURATIONS = {
     "absolute_timeout", "device_life", "first_delay", "flight_timeout", "forget_after", "fresh", "grace", "idle",
-    "leeway", "lifetime", "longest_delay", "max_age", "nonce_lifetime", "reissue_time", "remember", "renew_every",
+    "leeway", "lifetime", "longest_delay", "max_age", "nonce_lifetime", "reissue_time", "remember_for", "renew_every",
     "stale_on_failure", "timeout",
 }  # fmt: skip
 SIZES = {"max_body", "max_bytes", "max_object"}

@@ -275,7 +275,7 @@ def issuer():
 
 
 def test_keys_rotate_and_outages_are_outlived_over_http(issuer):
-    site = Site(who, issuer=issuer.url, allow_insecure=True, remember=0)
+    site = Site(who, issuer=issuer.url, allow_insecure=True, remember_for=0)
 
     def code(kid="rsa-1"):
         return ask(site, headers=bearer(token(key=rsa(kid), head={"kid": kid}, iss=issuer.url, exp=2e9))).code
@@ -304,7 +304,7 @@ def test_keys_rotate_and_outages_are_outlived_over_http(issuer):
 
 
 def test_a_cold_crowd_fetches_once_over_http(issuer):
-    site = Site(who, issuer=issuer.url, allow_insecure=True, remember=0)
+    site = Site(who, issuer=issuer.url, allow_insecure=True, remember_for=0)
     made = token(iss=issuer.url)
     together = threading.Barrier(20)
     answers = []

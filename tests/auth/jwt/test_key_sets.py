@@ -40,7 +40,7 @@ def issuer():
 
 @pytest.fixture
 def site(issuer):
-    return Site(who, issuer, remember=0)
+    return Site(who, issuer, remember_for=0)
 
 
 def code(site, text, path="/"):
@@ -115,7 +115,7 @@ def test_twenty_threads_that_come_at_once_fetch_once(issuer):
             arrived.wait()
         return issuer(url)
 
-    site = Site(who, slowly, remember=0)
+    site = Site(who, slowly, remember_for=0)
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(code(site, token()))) for _ in range(20)]
     for thread in threads:
@@ -350,7 +350,7 @@ def test_who_waits_for_keys_holds_up_nobody_who_has_them(issuer):
             assert ended.wait(20)
         return issuer(url)
 
-    site = Site(who, slowly, remember=0)
+    site = Site(who, slowly, remember_for=0)
     assert code(site, token()) == 200
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(code(site, new_token())))
@@ -375,7 +375,7 @@ def test_a_key_that_came_while_another_was_fetching_is_asked_for_once_more(issue
             assert ended.wait(20)
         return answer
 
-    site = Site(who, fetch, remember=0)
+    site = Site(who, fetch, remember_for=0)
     code(site, token())
     first = threading.Thread(target=code, args=(site, token(head={"kid": "nobody"})))
     first.start()
@@ -391,7 +391,7 @@ def test_a_key_that_came_while_another_was_fetching_is_asked_for_once_more(issue
 
 
 def shared_site(issuer, store, **options):
-    return Site(who, issuer, remember=0, store=store, **options)
+    return Site(who, issuer, remember_for=0, store=store, **options)
 
 
 def test_two_processes_with_a_store_fetch_once(issuer):

@@ -44,7 +44,7 @@ class Bearer:
     Any others need `verify=` alone, a callable that takes the token and gives an `Identity`, the fields of one in a
     mapping, `{"user": "ann", "scopes": ["read"]}`, or None for a token that does not count.
 
-    `remember`: seconds, at most 60, for which a token that was good is not looked at again; by default 60 for signed
+    `remember_for`: seconds, up to 60, for which a token that was good is not looked at again; by default 60 for signed
     tokens and none for `verify=`. `realm`: what the challenge calls what is protected, ASCII. `fetch`: takes a URL and
     gives the body, in place of the client that is built in. `allow_insecure`: http to this machine, for development.
     `clock`: seconds since 1970.
@@ -70,7 +70,7 @@ class Bearer:
         roles: str | Sequence[str] | None = None,
         leeway: float = LEEWAY,
         verify: Verify | None = None,
-        remember: float | None = None,
+        remember_for: float | None = None,
         realm: str = "API",
         fetch: Fetch | None = None,
         allow_insecure: bool = False,
@@ -81,9 +81,9 @@ class Bearer:
 
         if not isinstance(user, str) or not user:
             raise ConfigurationError(f"user= is the name of a claim, not {user!r}")
-        remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember is None else remember
+        remembered_for = (MOST_REMEMBERED_FOR if verify is None else 0) if remember_for is None else remember_for
         if not is_number(remembered_for) or not 0 <= remembered_for <= MOST_REMEMBERED_FOR:
-            raise ConfigurationError(f"remember= is a number of seconds from 0 to 60, not {remember!r}")
+            raise ConfigurationError(f"remember_for= is a number of seconds from 0 to 60, not {remember_for!r}")
         self._challenge = f"Bearer {realm_parameter(realm)}"
         check_clock(clock)
         path = _path(roles)

@@ -47,8 +47,8 @@ class Throttle:
     `forget_after`: seconds after which as many failures as are free are forgotten, one after the other. A success
     forgets those for its name from its network.
 
-    `shared`: networks behind which all kinds of clients stand, such as a proxy that the server does not look through:
-    they do not wait as a whole. What has no address, a socket of the file system, is one.
+    `shared_networks`: those behind which all kinds of clients stand, such as a proxy that the server does not look
+    through: they do not wait as a whole. What has no address, a socket of the file system, is one.
     `store`: keeps the tallies; None takes that of the layer, or 8 MiB of this process. `on_store_error`: while the
     store is down each process counts by itself (`"allow"`), or nobody can sign in (`"deny"`, 503).
     `device_secret`: signs a cookie for who has signed in, for `device_life` seconds. A browser that has it is counted
@@ -66,7 +66,7 @@ class Throttle:
         longest_delay: float = 900,
         network_failures: int = 100,
         forget_after: float = 3600,
-        shared: Iterable[str] = ("127.0.0.0/8", "::1"),
+        shared_networks: Iterable[str] = ("127.0.0.0/8", "::1"),
         store: Store | None = None,
         on_store_error: Literal["allow", "deny"] = "allow",
         device_secret: Secret | None = None,
@@ -91,7 +91,7 @@ class Throttle:
         self._by_user = Delays(free_failures, first_delay, longest_delay, forget_after)
         self._by_user_more_widely = Delays(WIDER * free_failures, first_delay, longest_delay, forget_after)
         self._by_network = Delays(network_failures, first_delay, longest_delay, forget_after)
-        self._shared = Networks(shared)
+        self._shared = Networks(shared_networks)
         self._store = store
         self._denies = on_store_error == "deny"
         self._devices: Devices | None = None
