@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from apachelogs import COMBINED, COMMON, InvalidEntryError, LogParser
 from conftest import program
-from lars.apache import ApacheSource
 from servers.programs import PATIENCE, Running
 
 FORMATS = {"common": COMMON, "combined": COMBINED, "extended": f"{COMBINED} %{{request_id}}n %{{seconds}}n"}
@@ -45,6 +44,8 @@ def entry_of(line, form):
 
 def lars(lines, form, folder):
     """From the Python index. What follows a format that it knows does not trouble it."""
+    from lars.apache import ApacheSource
+
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         with ApacheSource(lines, COMMON if form == "common" else COMBINED) as source:
@@ -56,26 +57,23 @@ def goaccess(lines, form, folder):
     return _goaccess(lines, folder, f"--log-format={'COMMON' if form == 'common' else 'COMBINED'}")
 
 
-# It takes a dot in a name for an object within an object, and knows the usual methods only.
-_JSON_OF_GOACCESS = {
-    "@timestamp": "%dT%t.%^",
-    "client_ip": "%h",
-    "url_path": "%U",
-    "http_response_status_code": "%s",
-    "http_response_body_bytes": "%b",
-    "http_request_referrer": "%R",
-    "user_agent_original": "%u",
+# What each name of `written_in_all_forms.NAMES` holds. (It takes a dot in a name for an object within an object.)
+_NAMED = {
+    "time": "%x",
+    "client": "%h",
+    "path": "%U",
+    "protocol": "%H",
+    "status": "%s",
+    "size": "%b",
+    "microseconds": "%D",
+    "referrer": "%R",
+    "agent": "%u",
 }
 
 
-def goaccess_by_jq(lines, form, folder):
-    """JSON, its dots made underscores on the way."""
-    rename = 'with_entries(.key |= gsub("[.]"; "_"))'
-    named = _run([program("jq"), "-a", "-c", rename], folder, given=_text(lines)).stdout
-    form = json.dumps(_JSON_OF_GOACCESS)
-    return _goaccess(
-        named.splitlines(), folder, f"--log-format={form}", "--date-format=%Y-%m-%d", "--time-format=%H:%M:%S"
-    )
+def goaccess_by_names(lines, form, folder):
+    """JSON with names of one's own."""
+    return _goaccess(lines, folder, f"--log-format={json.dumps(_NAMED)}", "--datetime-format=%s")
 
 
 def _goaccess(lines, folder, *form):
@@ -183,12 +181,12 @@ READERS = {
     apachelogs: LINES,
     lars: LINES,
     goaccess: LINES,
-    goaccess_by_jq: ("json",),
+    goaccess_by_names: ("named",),
     awstats: LINES,
     webalizer: LINES,
     lnav: LINES,
     logresolve: LINES,
-    jq: ("json",),
+    jq: ("named", "json"),
     rsyslog: ("combined", "json"),
 }
 

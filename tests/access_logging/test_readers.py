@@ -13,20 +13,20 @@ from access_logging.readers import (
     LINES,
     READERS,
     entry_of,
-    goaccess_by_jq,
+    goaccess_by_names,
     lars,
     lnav,
     logresolve,
     rows_of_lnav,
     rsyslog,
 )
-from access_logging.written_four_ways import FORMS, believing, written
+from access_logging.written_in_all_forms import FORMS, believing, written
 from asking import call, make_environ
 from conftest import program
 from over_http import PATIENCE
 from servers.http_servers import SERVERS
 
-from middleware.logging import LoggingMiddleware
+from middleware.logging import ApacheFormat, LoggingMiddleware
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def logs(request, tmp_path_factory):
         if request.param == NO_SERVER:
             reached = [hostile for hostile in REQUESTS if call(written(str(folder)), hostile.environ()).code == 200]
         else:
-            with SERVERS[request.param]("access_logging.written_four_ways:application", folder / "server") as port:
+            with SERVERS[request.param]("access_logging.written_in_all_forms:application", folder / "server") as port:
                 reached = [hostile for hostile in REQUESTS if b"hello\n" in answer_to(hostile, port)]
     assert len(reached) >= (len(REQUESTS) if request.param == NO_SERVER else 17)
     texts = {form: (folder / form).read_text("ascii") for form in FORMS}
@@ -149,16 +149,17 @@ def test_all_formats_agree_on_the_request_and_one_request_has_one_id(logs):
 
 def left_by(environs, form):
     lines = []
-    layer = LoggingMiddleware(believing, format=form, sink=lines.append)
+    layer = LoggingMiddleware(believing, format=FORMS.get(form, form), sink=lines.append)
     for environ in environs:
         call(layer, environ)
     assert len(lines) == len(environs)
     return lines
 
 
-# However they are written, such methods, protocols and addresses are none to some readers, and such a referrer is none
-# to one of them.
+# However it is written, what is no method, protocol or address is none to some readers; and one has an opinion on
+# referrers, another on paths.
 TEXTS = [entry for entry in ENTRIES if entry not in ("REQUEST_METHOD", "SERVER_PROTOCOL", "REMOTE_ADDR")]
+NOT_FOR = {lars: "HTTP_REFERER", goaccess_by_names: "PATH_INFO"}
 
 
 def with_value(entry, value):
@@ -175,15 +176,24 @@ def each_reader(*readers):
 
 @each_reader(*READERS)
 def test_every_value_in_every_place_is_accepted(reader, form, tmp_path):
-    places = [entry for entry in TEXTS if reader is not lars or entry != "HTTP_REFERER"]
+    places = [entry for entry in TEXTS if entry != NOT_FOR.get(reader)]
     environs = [with_value(entry, value) for value in VALUES for entry in places]
     lines = left_by(environs, form)
     verdict = reader(lines, form, tmp_path)
     assert verdict.accepted == len(lines), verdict.said
 
 
-# GoAccess takes 4096 bytes of a line, and those of JSON may be longer.
-@each_reader(*(reader for reader in READERS if reader is not goaccess_by_jq))
+# logresolve would ask the name servers for it.
+@each_reader(*(reader for reader in READERS if "extended" in READERS[reader] and reader is not logresolve))
+def test_a_request_without_an_address_is_accepted_where_it_is_given_one(reader, form, tmp_path):
+    form = ApacheFormat("extended", missing_address="0.0.0.0")
+    lines = left_by([make_environ(REMOTE_ADDR=value) for value in ("", "unix:", *VALUES)], form)
+    verdict = reader(lines, "extended", tmp_path)
+    assert verdict.accepted == len(lines), verdict.said
+
+
+# One takes 4096 bytes of a line, and those of JSON may be longer.
+@each_reader(*(reader for reader in READERS if reader is not goaccess_by_names))
 def test_the_longest_line_is_accepted(reader, form, tmp_path):
     """One reader drops a line of 4095 bytes, another makes two of one of 4097."""
     bad = "\xff" * 4096
@@ -192,13 +202,13 @@ def test_the_longest_line_is_accepted(reader, form, tmp_path):
         {"REQUEST_URI": f"/?{'x' * 4096}", "HTTP_USER_AGENT": "x" * 4096, "HTTP_REFERER": f"/{'x' * 4096}"},
     ]
     lines = left_by([make_environ(**environ) for environ in long for _ in range(3)], form)
-    assert form == "json" or max(map(len, lines)) == 4093
+    assert form not in LINES or max(map(len, lines)) == 4093
     verdict = reader(lines, form, tmp_path)
     assert verdict.accepted == len(lines), verdict.said
 
 
-# Two take any line, and one has another before it that refuses.
-@each_reader(*(reader for reader in READERS if reader not in (logresolve, rsyslog, goaccess_by_jq)))
+# Two take any line.
+@each_reader(*(reader for reader in READERS if reader not in (logresolve, rsyslog)))
 def test_the_readers_refuse_what_a_line_feed_does_to_a_careless_log(reader, form, tmp_path):
     good, other = left_by([make_environ(), make_environ()], form)
     verdict = reader([good, other[:40], other[40:], good], form, tmp_path)

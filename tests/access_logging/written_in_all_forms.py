@@ -1,4 +1,4 @@
-"""An application whose every request leaves a line in four files, in the folder that LOGS names."""
+"""An application whose every request leaves a line in a file of each form, in the folder that LOGS names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from base64 import b64decode
 from functools import lru_cache
 from pathlib import Path
 
-from middleware.logging import FileSink, LoggingMiddleware
+from middleware.logging import FileSink, JsonFormat, LoggingMiddleware
 
-FORMS = ("common", "combined", "extended", "json")
+NAMES = {
+    "time": "%{sec}t",
+    "client": "%a",
+    "path": "%U",
+    "protocol": "%H",
+    "status": "%>s",
+    "size": "%B",
+    "microseconds": "%D",
+    "referrer": "%{Referer}i",
+    "agent": "%{User-Agent}i",
+}
+FORMS = {"common": "common", "combined": "combined", "extended": "extended", "json": "json", "named": JsonFormat(NAMES)}
 
 
 def believing(environ, start_response):
@@ -24,8 +35,8 @@ def believing(environ, start_response):
 @lru_cache
 def written(folder):
     app = believing
-    for form in FORMS:
-        app = LoggingMiddleware(app, format=form, sink=FileSink(Path(folder) / form))
+    for name, form in FORMS.items():
+        app = LoggingMiddleware(app, format=form, sink=FileSink(Path(folder) / name))
     return app
 
 
