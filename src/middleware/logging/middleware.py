@@ -6,6 +6,7 @@ from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
 from middleware.logging.context import BodyInContext, RequestNames, enter, leave
+from middleware.logging.escaping import MAX_URL, QUOTED, escaped
 from middleware.logging.formats import format_of
 from middleware.logging.record import AccessRecord, code_of
 from middleware.logging.request_id import KEY, RequestIds
@@ -37,6 +38,8 @@ class LoggingMiddleware:
     `request_ids`: where ids of requests come from and go to, see `RequestIds`. `trace`: W3C trace context, kept in
     `environ["middleware.trace"]`: `"continue"` goes on with the trace that a request comes with and begins one where it
     comes with none, `"new"` always begins one, for a site to which anybody may send what they like; None leaves it out.
+    `error_log`: also log, by the standard library's logger `middleware.error`, each exception that leaves the
+    application, with its traceback and the id of the request; off, for most servers do.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
     Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
@@ -51,6 +54,7 @@ class LoggingMiddleware:
         sink: Writable | Callable[[str], object] | None = None,
         request_ids: RequestIds = RequestIds(),  # noqa: B008 - a frozen value
         trace: Literal["continue", "new"] | None = None,
+        error_log: bool = False,
         clock: Callable[[], float] = time,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
@@ -64,6 +68,9 @@ class LoggingMiddleware:
         self._ids = request_ids
         self._header = request_ids.header if request_ids.echo else None
         self._trace = None if trace is None else _tracer(anew=trace == "new")
+        if not isinstance(error_log, bool):
+            raise ConfigurationError(f"error_log= is True or False, not {error_log!r}: lines go to sink=")
+        self._error_log = error_log
         self._clock = clock
         self._timer = timer
         self._failures = Failures()
@@ -147,6 +154,8 @@ class _Entry(AccessRecord):
             if error is not None and error is not ending.server_error:
                 self.exception = error
                 self.error = type(error).__name__
+            if layer._error_log and self.exception is not None:
+                _log_error(self, self.exception)
             layer._emit(layer._format(self), self)
         except Exception as failure:  # noqa: BLE001 - no failure of the log reaches the response
             layer._failures.add(failure, self.environ)
@@ -157,6 +166,21 @@ class _Entry(AccessRecord):
             return True
         declared = self.header("Content-Length") or ""
         return declared.isascii() and declared.isdigit() and len(declared) < 20 and self.sent >= int(declared)
+
+
+def _log_error(record: AccessRecord, error: BaseException) -> None:
+    """Log what the application raised, with its traceback. Nobody's handler takes the line of the request with it."""
+    import logging
+    from contextlib import suppress
+
+    with suppress(Exception):
+        logging.getLogger("middleware.error").error(
+            "%s raised by %s",
+            record.error,
+            escaped(f"{record.method} {record.path}", QUOTED, MAX_URL),
+            exc_info=error,
+            extra={"request_id": record.request_id},
+        )
 
 
 def _tracer(*, anew: bool) -> Callable[[WSGIEnvironment, dict[str, Any]], Trace]:
