@@ -55,6 +55,12 @@ use = egg:wsgi-middleware#logging
 format = common
 sink = %(here)s/access.log
 request_ids.header = none
+privacy.and_parameters = ticket, cart
+privacy.addresses = /24,/48
+choice.quiet = /healthz=2xx /ping
+choice.levels = 5xx=ERROR 4xx=WARNING
+choice.slow = 1m
+choice.sample = 1.0
 
 [filter:cache]
 use = egg:wsgi-middleware#cache
@@ -217,9 +223,12 @@ def test_a_pipeline_of_all_five_serves(load, tmp_path):
     assert ask(app, "/other", headers=basic("bob")).code == 200
     assert ask(app, "/admin").header("WWW-Authenticate") == 'Basic realm="The app", charset="UTF-8"'
     assert ask(app, "/healthz").code == 200
+    assert ask(app, "/public/secret?ticket=s3cr3t").code == 200
     lines = (tmp_path / "access.log").read_text().splitlines()
     assert len(lines) == 9
     assert '"GET /admin HTTP' in lines[4]
+    assert lines[8].startswith("127.0.0.0 - - [")
+    assert '"GET /public/secret?ticket=*** HTTP' in lines[8]
 
 
 @pytest.mark.parametrize("name", LAYERS)

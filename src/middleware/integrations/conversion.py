@@ -31,7 +31,9 @@ LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Coll
 GROUPS = {
     "CacheKeys": "middleware.caching:CacheKeys",
     "CachePolicy": "middleware.caching:CachePolicy",
+    "Choice": "middleware.logging.choice:Choice",
     "CookieOptions": "middleware.cookies:CookieOptions",
+    "Privacy": "middleware.logging.privacy:Privacy",
     "RememberMe": "middleware.auth.login.remember_me:RememberMe",
     "Throttle": "middleware.auth.throttle.throttle:Throttle",
     "RequestIds": "middleware.logging:RequestIds",
@@ -63,11 +65,11 @@ CONFIDENTIAL = {"Store"}
 DURATIONS = {
     "absolute_timeout", "device_life", "first_delay", "flight_timeout", "forget_after", "fresh", "grace", "idle",
     "leeway", "lifetime", "longest_delay", "max_age", "nonce_lifetime", "reissue_time", "remember_for", "renew_every",
-    "stale_on_failure", "timeout",
+    "slow", "stale_on_failure", "timeout",
 }  # fmt: skip
 SIZES = {"max_body", "max_bytes", "max_object"}
 COUNTS = {"chunks", "days", "free_failures", "hops", "max_nonces", "max_sessions", "max_waiters", "network_failures"}
-SHARES = {"heuristic"}
+SHARES = {"heuristic", "sample"}
 
 
 def build(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from time import perf_counter, time
 
 from middleware.errors import ConfigurationError
+from middleware.logging.choice import Choice, Count, tell_slow
 from middleware.logging.context import BodyInContext, RequestNames, enter, leave
 from middleware.logging.escaping import MAX_URL, QUOTED, escaped
 from middleware.logging.formats import format_of
-from middleware.logging.record import AccessRecord, code_of
+from middleware.logging.privacy import Privacy
+from middleware.logging.record import AccessRecord, code_of, path_of
 from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
 from middleware.wsgi import forward
@@ -40,6 +42,8 @@ class LoggingMiddleware:
     comes with none, `"new"` always begins one, for a site to which anybody may send what they like; None leaves it out.
     `error_log`: also log, by the standard library's logger `middleware.error`, each exception that leaves the
     application, with its traceback and the id of the request; off, for most servers do.
+    `privacy`: what the lines do not tell, see `Privacy`; None shows secrets in URLs, header fields and cookies too.
+    `choice`: which requests are written, and which of them are slow, see `Choice`.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
     Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
@@ -55,6 +59,8 @@ class LoggingMiddleware:
         request_ids: RequestIds = RequestIds(),  # noqa: B008 - a frozen value
         trace: Literal["continue", "new"] | None = None,
         error_log: bool = False,
+        privacy: Privacy | None = Privacy(),  # noqa: B008
+        choice: Choice = Choice(),  # noqa: B008
         clock: Callable[[], float] = time,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
@@ -65,6 +71,13 @@ class LoggingMiddleware:
             raise ConfigurationError(f"request_ids= takes RequestIds(...), not {request_ids!r}")
         if trace not in ("continue", "new", None):
             raise ConfigurationError(f'trace= is "continue", "new" or None, not {trace!r}')
+        if privacy is not None and not isinstance(privacy, Privacy):
+            raise ConfigurationError(f"privacy= takes Privacy(...) or None, not {privacy!r}")
+        if not isinstance(choice, Choice):
+            raise ConfigurationError(f"choice= takes Choice(...), not {choice!r}")
+        self._privacy = privacy
+        self._choice = None if choice.takes_all else choice
+        self._skipped = Count()
         self._ids = request_ids
         self._header = request_ids.header if request_ids.echo else None
         self._trace = None if trace is None else _tracer(anew=trace == "new")
@@ -80,6 +93,11 @@ class LoggingMiddleware:
         """How many requests have no line because something failed."""
         return self._failures.count
 
+    @property
+    def skipped(self) -> int:
+        """How many requests have no line because `choice` left them out."""
+        return self._skipped.value
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = environ.copy()  # the application may rewrite its own
         request_id = environ[KEY] = self._ids.id_of(request, lambda error: self._failures.add(error, environ))
@@ -87,6 +105,7 @@ class LoggingMiddleware:
         notes["request_id"] = request_id
         entry = _Entry(request, environ, request_id, notes)
         entry.layer = self
+        entry.privacy = self._privacy
         entry.names = names = RequestNames(request_id, None if self._trace is None else self._trace(environ, notes))
         echo = None if self._header is None else entry.echo
         token = enter(names)
@@ -156,9 +175,23 @@ class _Entry(AccessRecord):
                 self.error = type(error).__name__
             if layer._error_log and self.exception is not None:
                 _log_error(self, self.exception)
-            layer._emit(layer._format(self), self)
+            if layer._choice is None or self.is_chosen(layer._choice):
+                layer._emit(layer._format(self), self)
+            else:
+                layer._skipped.add()
         except Exception as failure:  # noqa: BLE001 - no failure of the log reaches the response
             layer._failures.add(failure, self.environ)
+
+    def is_chosen(self, choice: Choice) -> bool:
+        """Whether the line is written; a slow request is told at once. What fails here costs no line."""
+        choice.judge(self)
+        try:
+            if self.slow:
+                tell_slow(self)
+            return choice.takes(self, path_of(self.request))
+        except Exception as failure:  # noqa: BLE001 - as above
+            self.layer._failures.add(failure, self.environ)
+            return True
 
     def is_all_there(self) -> bool:
         """A server may stop asking once it has what Content-Length promised, and need not ask at all for HEAD."""
