@@ -347,6 +347,7 @@ _READERS: dict[str, tuple[int, Reader, str]] = {
     "Store": (2, _store, "the URL of a store such as sqlite:////var/lib/app/sessions.db"),
     "Writable": (2, _log_file, "stdout or stderr or the absolute path of a file"),
     "Mapping": (3, imported, "a name such as package.module:NAME"),
+    "Metrics": (3, imported, "a name such as package.module:METRICS"),
     "Callable": (3, imported, "a name such as package.module:function"),
     "str": (4, _text, "a text"),
     "os.PathLike": (4, _text, "a path"),

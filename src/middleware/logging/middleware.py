@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.logging.formats import Format
+    from middleware.logging.metrics import Metrics, Outcome
     from middleware.logging.sinks import Writable
     from middleware.logging.trace import Trace
     from middleware.wsgi import Ending, Response
@@ -44,6 +45,7 @@ class LoggingMiddleware:
     application, with its traceback and the id of the request; off, for most servers do.
     `privacy`: what the lines do not tell, see `Privacy`; None shows secrets in URLs, header fields and cookies too.
     `choice`: which requests are written, and which of them are slow, see `Choice`.
+    `metrics`: a `Metrics` that counts the requests.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
     Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
@@ -61,6 +63,7 @@ class LoggingMiddleware:
         error_log: bool = False,
         privacy: Privacy | None = Privacy(),  # noqa: B008
         choice: Choice = Choice(),  # noqa: B008
+        metrics: Metrics | None = None,
         clock: Callable[[], float] = time,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
@@ -84,6 +87,8 @@ class LoggingMiddleware:
         if not isinstance(error_log, bool):
             raise ConfigurationError(f"error_log= is True or False, not {error_log!r}: lines go to sink=")
         self._error_log = error_log
+        self._metrics = metrics
+        self._written: Outcome | None = None if metrics is None else _follow(metrics, sink)
         self._clock = clock
         self._timer = timer
         self._failures = Failures()
@@ -115,8 +120,12 @@ class LoggingMiddleware:
                 entry.started = self._timer()
             except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
                 self._failures.add(error, environ)
+                if self._metrics is not None:
+                    self._metrics.end(entry, "failed")
                 body = forward(self.app, environ, start_response, echo)
             else:
+                if self._metrics is not None:
+                    self._metrics.begin(entry)
                 body = forward(self.app, environ, start_response, echo, watch=entry.watch, end=entry.end)
         finally:
             leave(token)
@@ -133,6 +142,7 @@ class _Entry(AccessRecord):
     layer: LoggingMiddleware
     names: RequestNames
     started: float  # by the layer's timer
+    outcome: Outcome | None = "failed"  # what has become of the line
 
     def echo(self, response: Response) -> None:
         header = self.layer._header
@@ -154,6 +164,9 @@ class _Entry(AccessRecord):
             self.write(ending)
         finally:
             leave(token)
+            metrics = self.layer._metrics
+            if metrics is not None:
+                metrics.end(self, self.outcome)
 
     def write(self, ending: Ending) -> None:
         layer = self.layer
@@ -177,8 +190,10 @@ class _Entry(AccessRecord):
                 _log_error(self, self.exception)
             if layer._choice is None or self.is_chosen(layer._choice):
                 layer._emit(layer._format(self), self)
+                self.outcome = layer._written
             else:
                 layer._skipped.add()
+                self.outcome = "skipped"
         except Exception as failure:  # noqa: BLE001 - no failure of the log reaches the response
             layer._failures.add(failure, self.environ)
 
@@ -214,6 +229,15 @@ def _log_error(record: AccessRecord, error: BaseException) -> None:
             exc_info=error,
             extra={"request_id": record.request_id},
         )
+
+
+def _follow(metrics: Metrics, sink: object) -> Outcome | None:
+    """What has become of a line that the sink has taken."""
+    from middleware.logging.metrics import Metrics
+
+    if not isinstance(metrics, Metrics):
+        raise ConfigurationError(f"metrics= is a Metrics(), not {metrics!r}")
+    return metrics.follow(sink)
 
 
 def _tracer(*, anew: bool) -> Callable[[WSGIEnvironment, dict[str, Any]], Trace]:
