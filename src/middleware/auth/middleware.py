@@ -26,6 +26,7 @@ from middleware.auth.schemes.base import (
 from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
 from middleware.auth.throttle.throttle import Throttle
 from middleware.events import Event, emit
+from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
@@ -136,7 +137,8 @@ class AuthMiddleware:
             gate = environ[GATE_KEY] = self._ambiguous
         if gate.leads_to is not None:
             return gate.leads_to(environ, start_response)
-        identity = self._admit(environ, gate)
+        admit = timed(self._admit, environ, "auth") if TIMINGS in environ else self._admit
+        identity = admit(environ, gate)
         if isinstance(identity, Response):
             return self._with_cookies(identity)(environ, start_response)
         if identity is not None:

@@ -22,6 +22,7 @@ from middleware.caching.rules.policy import CachePolicy
 from middleware.caching.shelf.shelf import Shelf
 from middleware.caching.status import CacheStatus
 from middleware.errors import ConfigurationError
+from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
@@ -128,7 +129,8 @@ class CacheMiddleware:
         if key.bypass or is_private(environ):
             return self._asking.pass_on(key, environ, start_response, "bypass", key.bypass or "session")
         now = self._clock()
-        record, found = self._shelf.find(environ, key, now)
+        find = timed(self._shelf.find, environ, "cache") if TIMINGS in environ else self._shelf.find
+        record, found = find(environ, key, now)
         asked = NOTHING
         if "HTTP_CACHE_CONTROL" in environ or "HTTP_PRAGMA" in environ:
             asked = asked_of(environ, self._policy)

@@ -13,6 +13,7 @@ from middleware.logging.privacy import Privacy
 from middleware.logging.record import AccessRecord, code_of, path_of
 from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
+from middleware.timings import TIMINGS
 from middleware.wsgi import forward
 from middleware.wsgi.bodies import Body
 
@@ -45,7 +46,9 @@ class LoggingMiddleware:
     application, with its traceback and the id of the request; off, for most servers do.
     `privacy`: what the lines do not tell, see `Privacy`; None shows secrets in URLs, header fields and cookies too.
     `choice`: which requests are written, and which of them are slow, see `Choice`.
-    `metrics`: a `Metrics` that counts the requests.
+    `metrics`: a `Metrics` that counts the requests. `server_timing`: tell browsers in `Server-Timing` how long the
+    application and the layers took: True, or a function that decides it of the environ when the head leaves, and so
+    may ask who the user is.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
     Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
@@ -64,6 +67,7 @@ class LoggingMiddleware:
         privacy: Privacy | None = Privacy(),  # noqa: B008
         choice: Choice = Choice(),  # noqa: B008
         metrics: Metrics | None = None,
+        server_timing: bool | Callable[[WSGIEnvironment], object] = False,
         clock: Callable[[], float] = time,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
@@ -89,6 +93,11 @@ class LoggingMiddleware:
         self._error_log = error_log
         self._metrics = metrics
         self._written: Outcome | None = None if metrics is None else _follow(metrics, sink)
+        if not isinstance(server_timing, bool) and not callable(server_timing):
+            raise ConfigurationError(
+                f"server_timing= is True, False or a function of a request's environ, not {server_timing!r}"
+            )
+        self._server_timing = server_timing
         self._clock = clock
         self._timer = timer
         self._failures = Failures()
@@ -112,7 +121,9 @@ class LoggingMiddleware:
         entry.layer = self
         entry.privacy = self._privacy
         entry.names = names = RequestNames(request_id, None if self._trace is None else self._trace(environ, notes))
-        echo = None if self._header is None else entry.echo
+        if self._server_timing is not False and TIMINGS not in environ:  # else a layer further out tells of it
+            entry.timings = environ[TIMINGS] = []
+        echo = None if self._header is None and entry.timings is None else entry.echo
         token = enter(names)
         try:
             try:
@@ -122,6 +133,7 @@ class LoggingMiddleware:
                 self._failures.add(error, environ)
                 if self._metrics is not None:
                     self._metrics.end(entry, "failed")
+                entry.timings = None
                 body = forward(self.app, environ, start_response, echo)
             else:
                 if self._metrics is not None:
@@ -143,11 +155,26 @@ class _Entry(AccessRecord):
     names: RequestNames
     started: float  # by the layer's timer
     outcome: Outcome | None = "failed"  # what has become of the line
+    timings: list[tuple[str, float, str | None]] | None = None  # of the layers further in, where they are to be told
 
     def echo(self, response: Response) -> None:
         header = self.layer._header
-        assert header is not None
-        response.set(header, self.request_id)
+        if header is not None:
+            response.set(header, self.request_id)
+        if self.timings is not None:
+            self.tell_timings(self.timings, response)
+
+    def tell_timings(self, timings: list[tuple[str, float, str | None]], response: Response) -> None:
+        from middleware.logging.server_timing import field_value
+
+        layer = self.layer
+        may_see = layer._server_timing
+        try:
+            if may_see is True or (callable(may_see) and may_see(self.environ)):
+                app = "app", (layer._timer() - self.started) * 1000, None
+                response.add("Server-Timing", field_value([app, *timings]))
+        except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
+            layer._failures.add(error, self.environ)
 
     def watch(self, chunk: bytes) -> None:
         sent = self.sent

@@ -18,6 +18,7 @@ from middleware.sessions.session import Session
 from middleware.sessions.terms import Terms
 from middleware.sessions.timeouts import Timeouts
 from middleware.signing import check_crypto, check_secrets
+from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
 
 TYPE_CHECKING = False
@@ -179,6 +180,9 @@ class SessionMiddleware:
         session = environ[KEY] = Session(place, environ.get("HTTP_COOKIE", ""), tell)
         if self._binds:
             session.user_agent = environ.get("HTTP_USER_AGENT", "")
+        if TIMINGS in environ:
+            session._load = timed(session._load, environ, "session")  # type: ignore[method-assign]
+            session.finish = timed(session.finish, environ, "session")  # type: ignore[method-assign]
         for alias in self._aliases:
             environ[alias] = session
         if "paste.testing_variables" in environ:
