@@ -21,7 +21,19 @@ def main() -> None:
     asked = parser.parse_args()
 
     warnings.simplefilter("ignore")  # the peers' own
-    from benchmarks import access_log, cold_start, kernel, logins, misses, pages, proxies, sessions, stack, tokens
+    from benchmarks import (
+        access_log,
+        cold_start,
+        kernel,
+        logins,
+        metrics,
+        misses,
+        pages,
+        proxies,
+        sessions,
+        stack,
+        tokens,
+    )
 
     with TemporaryDirectory() as directory, redis_server(Path(directory)) as redis_port:
         there = Path(directory)
@@ -31,6 +43,7 @@ def main() -> None:
             *tokens.rows(),
             *sessions.rows(redis_port),
             *access_log.rows(there),
+            *metrics.rows(there),
             *logins.rows(),
             *pages.rows(redis_port),
             *misses.rows(),
