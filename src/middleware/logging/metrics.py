@@ -45,6 +45,7 @@ LONGEST_LABEL = 200
 MOST_BUCKETS = 100
 
 _PATHS = ("PATH_INFO", "REQUEST_URI", "RAW_URI", "QUERY_STRING")
+_STATUSES = {code: str(code) for code in range(100, 1000)}
 _MOST_LEFT = 256  # to add them up takes a tenth of a millisecond
 
 
@@ -85,6 +86,7 @@ class Metrics:
         from middleware.stores.forks import watch
 
         self._duration_labels = tuple(label for label in LABELS if label in duration_labels)
+        self._duration_positions = [LABELS.index(label) for label in self._duration_labels]
         self._route_key = route_key
         self._on_request = on_request
         self._sinks: list[Any] = []  # that count their lines
@@ -94,7 +96,7 @@ class Metrics:
     def _begin(self) -> None:
         self._adding_up = Lock()
         self._in_flight: set[int] = set()
-        self._ended: deque[tuple[str, str, str, float, int, Outcome | None]] = deque()
+        self._ended: deque[tuple[tuple[str, str, str], float, int, Outcome | None]] = deque()
         self._told: deque[tuple[str, str]] = deque()
         self._routes = {""}
         self._requests: dict[tuple[str, ...], int] = {}
@@ -187,10 +189,10 @@ class Metrics:
         method = record.request.get("REQUEST_METHOD")
         if method not in METHODS:
             method = OTHER
-        status = str(record.status) if 100 <= record.status <= 999 else OTHER
+        status = _STATUSES.get(record.status, OTHER)
         route = self._route_of(record)
         seconds = record.duration if record.duration > 0 else 0.0
-        self._ended.append((method, status, route, seconds, record.sent, outcome))
+        self._ended.append(((method, status, route), seconds, record.sent, outcome))
         if len(self._ended) >= _MOST_LEFT:
             self._try_to_add_up()
         if self._on_request is not None:
@@ -205,10 +207,10 @@ class Metrics:
             route = record.environ.get(self._route_key)
         if type(route) is not str:
             return ""
-        routes = self._routes
-        if route not in routes:
-            route = _label(route) if len(routes) < MOST_SERIES else OTHER
-            routes.add(route)
+        if route in self._routes:
+            return route
+        route = _label(route) if len(self._routes) < MOST_SERIES else OTHER
+        self._routes.add(route)
         return route
 
     # What makes the sums
@@ -222,16 +224,16 @@ class Metrics:
 
     def _add_up(self) -> None:
         """Only for the holder of the lock."""
+        buckets, positions = self._buckets, self._duration_positions
         for _ in range(len(self._ended)):
-            method, status, route, seconds, sent, outcome = self._ended.popleft()
-            _count(self._requests, (method, status, route))
-            all_labels = {"method": method, "status": status, "route": route}
-            labels = tuple([all_labels[name] for name in self._duration_labels])
-            labels = place(self._durations, labels, self._most_durations)
-            histogram = self._durations.get(labels)
+            labels, seconds, sent, outcome = self._ended.popleft()
+            _count(self._requests, labels)
+            told_apart = tuple([labels[position] for position in positions]) if positions else ()
+            histogram = self._durations.get(told_apart)
             if histogram is None:
-                histogram = self._durations[labels] = Histogram(len(self._buckets))
-            histogram.add(seconds, self._buckets)
+                told_apart = place(self._durations, told_apart, self._most_durations)
+                histogram = self._durations.setdefault(told_apart, Histogram(len(buckets)))
+            histogram.add(seconds, buckets)
             self._bytes += sent
             if outcome is not None:
                 self._lines[outcome] += 1
@@ -262,8 +264,10 @@ class _Collector:
 
 
 def _count(series: dict[tuple[str, ...], int], labels: tuple[str, ...]) -> None:
-    labels = place(series, labels, MOST_SERIES)
-    series[labels] = series.get(labels, 0) + 1
+    if labels not in series:
+        labels = place(series, labels, MOST_SERIES)
+        series.setdefault(labels, 0)
+    series[labels] += 1
 
 
 def _label(text: str) -> str:

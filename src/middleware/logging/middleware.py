@@ -98,6 +98,10 @@ class LoggingMiddleware:
                 f"server_timing= is True, False or a function of a request's environ, not {server_timing!r}"
             )
         self._server_timing = server_timing
+        if server_timing is not False:
+            from middleware.logging.server_timing import field_value
+
+            self._field_value = field_value
         self._clock = clock
         self._timer = timer
         self._failures = Failures()
@@ -165,14 +169,12 @@ class _Entry(AccessRecord):
             self.tell_timings(self.timings, response)
 
     def tell_timings(self, timings: list[tuple[str, float, str | None]], response: Response) -> None:
-        from middleware.logging.server_timing import field_value
-
         layer = self.layer
         may_see = layer._server_timing
         try:
             if may_see is True or (callable(may_see) and may_see(self.environ)):
                 app = "app", (layer._timer() - self.started) * 1000, None
-                response.add("Server-Timing", field_value([app, *timings]))
+                response.add("Server-Timing", layer._field_value([app, *timings]))
         except Exception as error:  # noqa: BLE001 - no failure of the log reaches the response
             layer._failures.add(error, self.environ)
 

@@ -54,12 +54,12 @@ def _read(timing: object) -> tuple[str, float | None, str] | None:
         return None
     if milliseconds is not None and not (isinstance(milliseconds, int | float) and 0 <= milliseconds < _TOO_LONG):
         return None
-    text = "".join(filter(_is_printable, description[:MOST_BYTES])) if isinstance(description, str) else ""
-    return name, milliseconds, text
+    return name, milliseconds, _printable(description) if isinstance(description, str) else ""
 
 
-def _is_printable(character: str) -> bool:
-    return " " <= character <= "~"
+def _printable(text: str) -> str:
+    text = text[:MOST_BYTES]
+    return text if text.isascii() and text.isprintable() else "".join([one for one in text if " " <= one <= "~"])
 
 
 def _decimal(milliseconds: float) -> str:
