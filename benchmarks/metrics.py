@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access_log import check_line
 from benchmarks.kernel import BARE, hello
 from benchmarks.method import Case, Row, ask, serve
-from middleware import FileSink, LoggingMiddleware, RequestIds
-from middleware.logging.metrics import Metrics
+from middleware import FileSink, LoggingMiddleware, Metrics, RequestIds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -172,6 +172,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/caching.md",
         "docs/logging.md",
         "docs/proxies.md",
+        "docs/metrics.md",
         "docs/pastedeploy.md",
         "docs/flask.md",
         "docs/django.md",

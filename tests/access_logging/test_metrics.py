@@ -16,8 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from middleware import testing
 from middleware.errors import ConfigurationError
 from middleware.events import Event
-from middleware.logging import LoggingMiddleware
-from middleware.logging.metrics import Metrics
+from middleware.logging import LoggingMiddleware, Metrics
 from middleware.testing import SHAPES, serve
 from middleware.testing.crowds import THREADS, in_threads
 from middleware.testing.shapes import situations

@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from middleware.events import Event
-from middleware.logging import LoggingMiddleware
-from middleware.logging.metrics import Metrics
+from middleware.logging import LoggingMiddleware, Metrics
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +55,7 @@ import sys
 from prometheus_client import Counter, Histogram
 from asking import ask
 from middleware.logging import LoggingMiddleware
-from middleware.logging.metrics import Metrics
+from middleware.logging import Metrics
 
 requests = Counter("http_requests", "Requests.", ["method", "status", "route"])
 seconds = Histogram("http_request_duration_seconds", "Durations.")

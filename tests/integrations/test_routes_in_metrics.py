@@ -9,8 +9,7 @@ from pyramid.config import Configurator
 from pyramid.events import ContextFound
 from pyramid.response import Response
 
-from middleware.logging import LoggingMiddleware
-from middleware.logging.metrics import Metrics
+from middleware.logging import LoggingMiddleware, Metrics
 
 from django.core.wsgi import get_wsgi_application  # isort: skip - the settings come first
 from django.http import HttpResponse

@@ -45,6 +45,7 @@ from middleware import (
     LoggingMiddleware,
     MemcachedStore,
     MemoryStore,
+    Metrics,
     Outer,
     PlainPasswords,
     ProxyMiddleware,
@@ -292,6 +293,13 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     name_all_records()
     app = LoggingMiddleware(app)
     app = ProxyMiddleware(app, trust=["10.0.0.0/8", "unix"], field="Forwarded", host="Forwarded")
+    metrics = Metrics(buckets=[0.1, 1], duration_labels=["route"], route_key="site.route", on_request=print)
+    app = LoggingMiddleware(app, metrics=metrics, server_timing=lambda environ: get_identity(environ) is not None)
+    app = SessionMiddleware(app, store=MemoryStore(), on_event=metrics.on_event)
+    metrics_app: WSGIApplication = metrics.app
+    assert callable(metrics_app)
+    assert_type([*metrics.collector().collect()], list[Any])
+    app = LoggingMiddleware(app, server_timing=True)
     outermost = ProxyMiddleware(app, hops=1, proto=None, port="X-Forwarded-Port", prefix="X-Prefix", keep_fields=True)
     inner: WSGIApplication = outermost.app
     assert callable(inner)

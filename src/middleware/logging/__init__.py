@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from middleware.logging.formats.apache import ApacheFormat
     from middleware.logging.formats.json_lines import JsonFormat
     from middleware.logging.log_records import RequestIdFilter, name_all_records
+    from middleware.logging.metrics import Metrics
     from middleware.logging.sinks.queue import QueueSink
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FileSink",
     "JsonFormat",
     "LoggingMiddleware",
+    "Metrics",
     "QueueSink",
     "RequestIdFilter",
     "RequestIds",
@@ -33,6 +35,7 @@ __all__ = [
 _LATER = {
     "ApacheFormat": "formats.apache",
     "JsonFormat": "formats.json_lines",
+    "Metrics": "metrics",
     "QueueSink": "sinks.queue",
     "RequestIdFilter": "log_records",
     "name_all_records": "log_records",

@@ -9,7 +9,7 @@ from middleware.logging.escaping import MAX_OTHER, QUOTED, escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from middleware.logging.record import AccessRecord
 
@@ -178,12 +178,11 @@ def _levels(given: Mapping[str, str] | Sequence[str]) -> Mapping[str, str]:
 def _pairs(option: str, given: Mapping[str, str] | Sequence[str], example: str) -> Iterator[tuple[str, str]]:
     """What stands in a mapping, or in a list of `name=value`."""
     pairs: list[object]
-    if hasattr(given, "items"):
-        pairs = [*given.items()]
-    elif isinstance(given, list | tuple | frozenset):
+    if isinstance(given, list | tuple | frozenset):
         pairs = [tuple(text.rpartition("=")[::2]) if "=" in text else (text, "") for text in map(str, given)]
     else:
-        pairs = [None]
+        items: Callable[[], Iterable[object]] | None = getattr(given, "items", None)
+        pairs = [None] if items is None else [*items()]
     for pair in pairs:
         match pair:
             case (str() as name, str() as value):
