@@ -179,7 +179,17 @@ purge gets a new one: a hit becomes <code>fwd=uri-miss</code>.</p>
 </div>
 </form>
 <h2>Who may come where</h2>
-<p><a href="/admin/explain">Ask which rule decides a request</a>, and why.</p>"""
+<p><a href="/admin/explain">Ask which rule decides a request</a>, and why.</p>
+<h2>Who has been here</h2>
+<p><a href="/admin/log">The last lines of the access log</a>, newest first.</p>"""
+
+
+def log(lines: list[str]) -> str:
+    """The last lines of the access log, newest first."""
+    shown = escape("\n".join(lines)) or "Nothing yet."
+    return f"""<p class="lead">One line a request, written when its answer has ended. Whatever a client sends, it stays one
+line.</p>
+<pre class="told" tabindex="0" role="region" aria-label="The last requests">{shown}</pre>"""
 
 
 def explain(method: str, path: str, told: str) -> str:

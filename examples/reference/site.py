@@ -1,4 +1,4 @@
-"""The site itself: raw WSGI with WebOb, ten pages, each there for one layer. The layers are stacked in stack.py."""
+"""The site itself: raw WSGI with WebOb, eleven pages, each there for one layer. The layers are stacked in stack.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from webob import Request, Response
 
 from examples.reference import pages
+from examples.reference.last_lines import LINES
 from middleware import (
     check_csrf,
     csrf_input,
@@ -122,6 +123,11 @@ def explain(request: Request) -> Response:
     return page(request, "Who may come where", pages.explain(method, path, str(told)))
 
 
+def log(request: Request) -> Response:
+    """The last lines of the access log, as the layer outside of all writes them."""
+    return page(request, "The last requests", pages.log(LINES.newest_first()))
+
+
 def purge(cache: Cache, what: str) -> str:
     """Purge what was asked for, and say what that was."""
     if what == "page":
@@ -196,6 +202,7 @@ VIEWS: dict[str, View] = {
     "/signed-in": signed_in,
     "/admin": admin,
     "/admin/explain": explain,
+    "/admin/log": log,
     "/api/me": api_me,
     "/theme": theme,
     "/stream": stream,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from examples.reference.last_lines import LINES
 from examples.reference.own_layer import ShowCacheStatus
 from examples.reference.site import login_page, refused_page, site
 from middleware import (
@@ -56,5 +57,5 @@ def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
     app = CookieMiddleware(app, secret=secret)
     app = CacheMiddleware(app, store=MemoryStore())
     app = ShowCacheStatus(app, paths=("/clock", "/report"))  # a layer of our own
-    app = LoggingMiddleware(app)  # the last line is the outermost layer
+    app = LoggingMiddleware(app, sink=LINES)  # the last line is the outermost layer
     return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from paste.deploy import loadapp
 from reference_server import ROOT
@@ -167,6 +169,16 @@ def test_the_admin_asks_which_rule_decides_a_request(app):
     told = form.submit()
     assert "/api/&lt;b&gt;" in told
     assert "asks basic, which reads Authorization" in told
+
+
+def test_the_admin_sees_the_last_requests_and_nobody_forges_one(app):
+    app.get("/nowhere", {"q": "<b>"}, headers={"User-Agent": 'x" 200 1\n"GET /forged'}, status=404)
+    sign_in(app, *ANN)
+    page = app.get("/admin").click("The last lines")
+    lines = unescape(page.text.partition("<pre")[2].partition(">")[2].partition("</pre>")[0]).splitlines()
+    assert any("GET /nowhere?q=%3Cb%3E" in line and " 404 " in line for line in lines)
+    assert not any(line.startswith('"GET /forged') for line in lines)
+    assert "seven-green-apples" not in page
 
 
 def test_only_the_role_admin_is_told_the_rules(app):
