@@ -187,8 +187,8 @@ purge gets a new one: a hit becomes <code>fwd=uri-miss</code>.</p>
 def log(lines: list[str]) -> str:
     """The last lines of the access log, newest first."""
     shown = escape("\n".join(lines)) or "Nothing yet."
-    return f"""<p class="lead">One line a request, written when its answer has ended. Whatever a client sends, it stays one
-line.</p>
+    return f"""<p class="lead">One line a request, written when its answer has ended.
+Whatever a client sends, it stays one line.</p>
 <pre class="told" tabindex="0" role="region" aria-label="The last requests">{shown}</pre>"""
 
 
