@@ -1,4 +1,4 @@
-"""24 requests that mean a log ill, as they stand on the wire: text that holds bytes as latin-1, as environ does.
+"""25 requests that mean a log ill, as they stand on the wire: text that holds bytes as latin-1, as environ does.
 
 What a line must show of each is what was sent, byte for byte, with what HTTP takes off (blanks round a value) and what
 the log cuts. No server lets through all of them; `environ()` is the request as if one did.
@@ -90,6 +90,7 @@ REQUESTS = [
     Hostile("quotes", agent='a" 200 1 "-" "evil'),
     Hostile("quotes in the referrer", referrer='http://a.example/" "-" 200'),
     Hostile("quotes in the target", target='/a"b+HTTP/1.0"+200+1+"'),
+    Hostile("blanks in the target", target='/a b" 200 1 "'),
     Hostile("backslashes", agent='a\\" b\\', referrer="http://a.example/\\"),
     Hostile("line feeds in the path", target="/a%0d%0a203.0.113.9%20-%20-%20[x]"),
     Hostile("a folded line", agent=f"a\r\n {FORGED}"),

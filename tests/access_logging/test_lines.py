@@ -148,6 +148,18 @@ def test_the_target_is_put_together_where_the_server_does_not_tell():
     assert request_line(REQUEST_URI="", SCRIPT_NAME="", PATH_INFO="") == "GET / HTTP/1.0"
 
 
+def test_a_blank_in_a_part_of_the_request_line_is_told_from_those_between_them():
+    assert request_line(REQUEST_METHOD="GET x") == r"GET\x20x / HTTP/1.0"
+    assert request_line(REQUEST_URI="/a b") == r"GET /a\x20b HTTP/1.0"
+    assert request_line(REQUEST_URI=None, QUERY_STRING="a b") == r"GET /?a\x20b HTTP/1.0"
+
+
+def test_what_follows_the_first_blank_of_a_url_is_none_of_the_protocol():
+    assert request_line(REQUEST_URI="/a", SERVER_PROTOCOL='b c" 200 HTTP/1.1') == r"GET /a\x20b\x20c\"\x20200 HTTP/1.1"
+    entry = json.loads(line_of("json", REQUEST_URI="/a", SERVER_PROTOCOL="b?c d HTTP/1.1"))
+    assert (entry["url.path"], entry["url.query"], entry["http.version"]) == ("/a b", "c d", "1.1")
+
+
 def test_each_byte_is_escaped_as_apache_does_it():
     letters = {8: r"\b", 9: r"\t", 10: r"\n", 11: r"\v", 13: r"\r", 34: r"\"", 92: r"\\"}
     expected = "".join(letters.get(b, chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in range(256))

@@ -31,6 +31,8 @@ class Place:
 
 QUOTED = Place({**LINE, ord('"'): r"\"", ord("\\"): r"\\"})
 UNQUOTED = Place({**QUOTED.escapes, **{ord(character): f"\\x{ord(character):02x}" for character in " []"}})
+# The method, the URL and the protocol, also between the quotes of a request line: readers part that at its blanks.
+WORD = Place({**QUOTED.escapes, ord(" "): r"\x20"})
 USER = Place({**UNQUOTED.escapes, ord("/"): r"\x2f"})  # a name without quotes: one reader stops at a slash
 
 

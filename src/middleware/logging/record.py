@@ -182,7 +182,7 @@ class AccessRecord:
 
     @property
     def protocol(self) -> str:
-        return self.entry("SERVER_PROTOCOL") or "-"
+        return _protocol_of(self.request)[1]
 
     @property
     def target(self) -> str:
@@ -256,11 +256,21 @@ def path_of(request: WSGIEnvironment) -> str:
 def target_of(request: WSGIEnvironment) -> str:
     """The URL of the request line, as `AccessRecord.target` tells it."""
     uri = request.get("RAW_URI") or request.get("REQUEST_URI")
-    if uri and isinstance(uri, str):
-        return uri
-    query = _text(request.get("QUERY_STRING"))
-    target = path_of(request).translate(_PERCENT) or "/"
-    return f"{target}?{query}" if query else target
+    if not (uri and isinstance(uri, str)):
+        query = _text(request.get("QUERY_STRING"))
+        uri = path_of(request).translate(_PERCENT) or "/"
+        uri = f"{uri}?{query}" if query else uri
+    rest, _ = _protocol_of(request)
+    return f"{uri} {rest}" if rest else uri
+
+
+def _protocol_of(request: WSGIEnvironment) -> tuple[str, str]:
+    """What of SERVER_PROTOCOL belongs to the URL, and the protocol.
+
+    Where a client writes blanks into its URL, a server may take all that follows the first of them for the protocol.
+    """
+    rest, _, protocol = (_text(request.get("SERVER_PROTOCOL")) or "").strip(" ").rpartition(" ")
+    return rest, protocol or "-"
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,7 @@ The text is read at construction: what stands between the directives, which esca
 from __future__ import annotations
 
 from middleware.errors import ConfigurationError
-from middleware.logging.escaping import MAX_LINE, QUOTED, UNQUOTED, USER, escaped, escaped_line, fitted
+from middleware.logging.escaping import MAX_LINE, QUOTED, UNQUOTED, USER, WORD, escaped, escaped_line, fitted
 from middleware.logging.formats.base import LineFormat
 from middleware.logging.formats.directives import BLANK, Directive, Unknown, directive
 from middleware.logging.formats.shipped import COMBINED, COMMON, WORDS, shipped
@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from middleware.logging.escaping import Place
     from middleware.logging.record import AccessRecord
 
     Piece = Callable[[AccessRecord], str]
@@ -211,7 +210,10 @@ def _of_ours(part: Directive) -> Piece:
 
 def _of_others(part: Directive, *, is_quoted: bool) -> Piece:
     read, cap, missing = part.read, part.cap, part.missing
-    place: Place = QUOTED if is_quoted else USER if part.is_name else UNQUOTED
+    if is_quoted:
+        place = WORD if part.is_word else QUOTED
+    else:
+        place = USER if part.is_name else UNQUOTED
     empty = "" if is_quoted else part.empty
 
     def piece(record: AccessRecord) -> str:

@@ -36,11 +36,12 @@ class Directive:
 
     `read(record)`: its value. `cap`: the most characters of a text that others sent, 0 for what the log knows itself,
     which needs neither escapes nor a cut and has `longest` characters at most. `missing`: what stands in a text line
-    for None, `empty`: for an empty text without quotes round it. `is_name`: a user's name. `parts`: the directives that
+    for None, `empty`: for an empty text without quotes round it. `is_name`: a user's name; `is_word`: a part of the
+    request line. `parts`: the directives that
     make up this one in a text line, where each has a cap of its own.
     """
 
-    __slots__ = ("cap", "empty", "is_name", "longest", "missing", "parts", "read")
+    __slots__ = ("cap", "empty", "is_name", "is_word", "longest", "missing", "parts", "read")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Directive:
         missing: str = "-",
         empty: str = "-",
         is_name: bool = False,
+        is_word: bool = False,
         parts: tuple[Directive, ...] = (),
     ) -> None:
         self.read = read
@@ -59,6 +61,7 @@ class Directive:
         self.missing = missing
         self.empty = empty
         self.is_name = is_name
+        self.is_word = is_word
         self.parts = parts
 
     def like(self, read: Read, parts: tuple[Directive, ...] = ()) -> Directive:
@@ -70,6 +73,7 @@ class Directive:
             missing=self.missing,
             empty=self.empty,
             is_name=self.is_name,
+            is_word=self.is_word,
             parts=parts,
         )
 
@@ -243,9 +247,9 @@ def _sent(record: AccessRecord) -> int:
 
 _GIVEN_USER = Directive(lambda record: record.entry("REMOTE_USER") or None, MAX_OTHER, is_name=True)
 _FINAL_STATUS = Directive(lambda record: record.status or None)
-_METHOD = Directive(lambda record: record.method, MAX_OTHER)
-_TARGET = Directive(lambda record: record.target, MAX_URL)
-_PROTOCOL = Directive(lambda record: record.protocol, MAX_OTHER)
+_METHOD = Directive(lambda record: record.method, MAX_OTHER, is_word=True)
+_TARGET = Directive(lambda record: record.target, MAX_URL, is_word=True)
+_PROTOCOL = Directive(lambda record: record.protocol, MAX_OTHER, is_word=True)
 _REQUEST_LINE = Directive(
     lambda record: f"{record.method} {record.target} {record.protocol}",
     MAX_URL,

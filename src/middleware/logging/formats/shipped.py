@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.logging.escaping import MAX_FIELD, MAX_LINE, MAX_OTHER, MAX_URL, QUOTED, USER, escaped, fitted
+from middleware.logging.escaping import MAX_FIELD, MAX_LINE, MAX_OTHER, MAX_URL, QUOTED, USER, WORD, escaped, fitted
 from middleware.logging.formats.stamps import local_stamp, utc_stamp
 
 TYPE_CHECKING = False
@@ -45,6 +45,7 @@ def shipped(word: str, *, utc: bool = False, missing_address: str = "-") -> Form
                 len(clean) <= MAX_FIELD
                 and clean.isascii()
                 and clean.encode().translate(None, QUOTED.harmless) == quotes
+                and " " not in target
                 and (user is None or len(user) <= MAX_OTHER)
             ):
                 return clean
@@ -52,9 +53,9 @@ def shipped(word: str, *, utc: bool = False, missing_address: str = "-") -> Form
         literals = [f"{record.client or missing_address} - ", f' {stamp} "', " ", " ", f'" {status} {size}{end}']
         values = [
             escaped(record.user or "-", USER, MAX_OTHER),
-            escaped(record.method, QUOTED, MAX_OTHER),
-            escaped(record.target, QUOTED, MAX_URL),
-            escaped(record.protocol, QUOTED, MAX_OTHER),
+            escaped(record.method, WORD, MAX_OTHER),
+            escaped(record.target, WORD, MAX_URL),
+            escaped(record.protocol, WORD, MAX_OTHER),
         ]
         if with_fields:
             asked = (record.referrer, record.user_agent)
