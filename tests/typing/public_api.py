@@ -288,6 +288,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = LoggingMiddleware(app, format=JsonFormat("otel", extra={"tenant": "%{tenant}n"}), sink=print)
     app = LoggingMiddleware(app, format=JsonFormat([("status", "%>s"), ("who", "%u")], utc=True), sink=print)
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_ids=RequestIds(None))
+    app = LoggingMiddleware(app, sink=print, error_log=True)
     app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
     logging.getLogger().addFilter(RequestIdFilter())
     name_all_records()
