@@ -1,7 +1,7 @@
-"""25 requests that mean a log ill, as they stand on the wire: text that holds bytes as latin-1, as environ does.
+"""26 requests that mean a log ill, as they stand on the wire: text that holds bytes as latin-1, as environ does.
 
-What a line must show of each is what was sent, byte for byte, with what HTTP takes off (blanks round a value) and what
-the log cuts. No server lets through all of them; `environ()` is the request as if one did.
+What a line must show of each is what was sent, byte for byte, but for what HTTP takes off (blanks round a value), what
+the log cuts, and what is secret. No server lets through all of them; `environ()` is the request as if one did.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from asking import make_environ
 
 BIDI = "\u202eevil\u2028\u2066".encode().decode("latin-1")
+SECRET = "s3cr3t"
 FORGED = '203.0.113.9 - - [x] "GET /forged HTTP/1.1" 200 1'
 
 # What no place in a line may let out of it.
@@ -83,7 +84,8 @@ class Hostile(NamedTuple):
 
     def facts(self):
         """What a log says of it: the user, the line of the request, the referrer, the user agent."""
-        return self.user, f"{self.method} {self.target} HTTP/1.1", self.referrer, self.shown or self.agent
+        said = self.user, f"{self.method} {self.target} HTTP/1.1", self.referrer, self.shown or self.agent
+        return tuple(text and text.replace(SECRET, "***") for text in said)
 
 
 REQUESTS = [
@@ -107,7 +109,8 @@ REQUESTS = [
     Hostile("a user with a slash", user="a/b"),
     Hostile("a forged address", forwarded='203.0.113.9" 200 1 "-'),
     Hostile("a long agent", agent="x" * 4096, shown="x" * 1021 + "..."),
-    Hostile("a secret", target="/reset?id=1&token=s3cr3t", referrer="http://from.example/?token=s3cr3t"),
+    Hostile("a secret", target=f"/reset?id=1&token={SECRET}", referrer=f"http://from.example/?token={SECRET}"),
+    Hostile("a secret behind a blank", target=f"/reset?id=1 2&token={SECRET}"),
     Hostile("an odd method", method="BREW"),
     Hostile("a method with quotes", method='GE"T'),
     Hostile("a byte of zero", agent="a\0b\tc\x7fd"),

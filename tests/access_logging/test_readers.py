@@ -8,7 +8,7 @@ import subprocess
 from typing import NamedTuple
 
 import pytest
-from access_logging.hostile_requests import ENTRIES, FORGED, REQUESTS, VALUES, Hostile
+from access_logging.hostile_requests import ENTRIES, FORGED, REQUESTS, SECRET, VALUES, Hostile
 from access_logging.readers import (
     LINES,
     READERS,
@@ -78,6 +78,10 @@ def test_a_request_leaves_one_line_of_printable_ascii(logs, form):
     lines = logs.lines[form]
     assert len(lines) == len(logs.reached)
     assert all(line.isprintable() and len(line) <= 4093 for line in lines)
+
+
+def test_what_is_secret_is_in_no_line(logs):
+    assert not [line for lines in logs.lines.values() for line in lines if SECRET in line]
 
 
 @pytest.mark.parametrize(
