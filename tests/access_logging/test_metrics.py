@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from middleware import testing
 from middleware.errors import ConfigurationError
 from middleware.events import Event
-from middleware.logging import LoggingMiddleware, Metrics
+from middleware.logging import LoggingMiddleware, Metrics, QueueSink
+from middleware.logging.choice import Choice
 from middleware.testing import SHAPES, serve
 from middleware.testing.crowds import THREADS, in_threads
 from middleware.testing.shapes import situations
@@ -331,6 +332,33 @@ def test_a_sink_that_counts_its_lines_is_asked_once_though_two_layers_have_it():
     found = samples(metrics)
     counts = [found["middleware_log_lines_total", (("outcome", each),)] for each in ("written", "dropped", "failed")]
     assert counts == [5, 2, 3]
+
+
+def test_a_queue_tells_what_became_of_its_lines():
+    def half_broken(line):
+        if '"POST ' in line:
+            raise OSError("full")
+
+    metrics = Metrics()
+    with QueueSink(half_broken) as queue:
+        layer = logged(metrics, sink=queue)
+        for method in ("GET", "POST", "GET"):
+            ask(layer, method=method)
+    ask(layer)  # the queue is closed
+    found = samples(metrics)
+    counts = [found["middleware_log_lines_total", (("outcome", each),)] for each in ("written", "dropped", "failed")]
+    assert counts == [2, 1, 1]
+
+
+@pytest.mark.parametrize("sink", [lambda line: None, QueueSink(lambda line: None)], ids=["function", "queue"])
+def test_a_request_whose_line_is_left_out_is_counted_and_its_line_is_skipped(sink):
+    metrics = Metrics()
+    layer = logged(metrics, sink=sink, choice=Choice(quiet={"/healthz": "2xx"}))
+    for _ in range(3):
+        ask(layer, "/healthz")
+    assert value(metrics, "http_requests_total", method="GET", status="200", route="") == 3
+    assert value(metrics, "middleware_log_lines_total", outcome="skipped") == layer.skipped == 3
+    assert value(metrics, "middleware_log_lines_total", outcome="written") == 0
 
 
 def test_events_of_other_layers_are_counted_by_layer_and_name():
