@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from threading import Barrier, Thread
@@ -10,7 +11,7 @@ import pytest
 from asking import ask, make_environ
 
 from middleware.errors import ConfigurationError
-from middleware.logging import LoggingMiddleware, RequestIds
+from middleware.logging import JsonFormat, LoggingMiddleware, RequestIds
 from middleware.logging.choice import Choice, Count, is_sampled
 
 
@@ -237,6 +238,25 @@ def test_an_error_after_the_head_has_the_level_of_errors():
     log = Log(failing, levels={"5xx": "ERROR", "2xx": "DEBUG"}, form=lambda record: str(record.level_name))
     log.failing()
     assert log.lines == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "good", "bad"),
+    [("json", "log.level", "info", "warning"), (JsonFormat("otel"), "severity_text", "INFO", "WARNING")],
+    ids=["ecs", "otel"],
+)
+def test_json_has_the_level_too(form, name, good, bad):
+    log = Log(levels={"4xx": "WARNING"}, form=form)
+    for status in ("200 OK", "404 Not Found"):
+        log.ask(**{"test.status": status})
+    assert [json.loads(line)[name] for line in log.lines] == [good, bad]
+
+
+def test_a_logger_hears_of_the_level(caplog):
+    caplog.set_level("INFO", logger="middleware.access")
+    ask(LoggingMiddleware(answer("500 Oops"), choice=Choice(levels={"5xx": "CRITICAL"})))
+    (record,) = caplog.records
+    assert (record.levelname, record.access["log.level"]) == ("CRITICAL", "critical")
 
 
 def test_what_is_left_out_changes_no_answer():

@@ -132,7 +132,7 @@ def fields(record: AccessRecord, schema: Schema = ECS, *, tracebacks: bool = Tru
     """
     status = record.status
     failed = record.error is not None or status >= 500
-    made: Values = {schema.time: rfc3339(record.began), schema.level: schema.levels[failed]}
+    made: Values = {schema.time: rfc3339(record.began), schema.level: _level(record, schema, failed=failed)}
     for name, value in zip(schema.texts, _texts(record), strict=True):
         if value and name:
             made[name] = value
@@ -156,6 +156,13 @@ def fields(record: AccessRecord, schema: Schema = ECS, *, tracebacks: bool = Tru
     if record.first_byte is not None:
         made["ttfb_ms"] = round(record.first_byte * 1e3, 3)
     return made
+
+
+def _level(record: AccessRecord, schema: Schema, *, failed: bool) -> str:
+    name = record.level_name
+    if name is None:
+        return schema.levels[failed]
+    return name if schema.levels[0].isupper() else name.lower()
 
 
 def _texts(record: AccessRecord) -> tuple[str | None, ...]:

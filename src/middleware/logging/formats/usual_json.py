@@ -47,6 +47,7 @@ def usual_json(schema: Schema) -> Callable[[AccessRecord], str | None]:
             and target[:1] == "/"
             and 100 <= status < 500
             and record.error is None
+            and record.level_name is None
             and 0 <= duration < _LONGEST
             and (first_byte is None or 0 <= first_byte < _LONGEST)
         ):
