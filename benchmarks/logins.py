@@ -67,7 +67,7 @@ def check(login: partial[WSGIApplication]) -> None:
 
 def our_tokens(app: WSGIApplication, remember: float) -> WSGIApplication:
     keys = {"keys": [SECRET.as_dict()]}
-    scheme = Bearer(issuer="https://op.example", audience="api", keys=keys, algorithms=["HS256"], remember=remember)
+    scheme = Bearer(issuer="https://op.example", audience="api", keys=keys, algorithms=["HS256"], remember_for=remember)
     return AuthMiddleware(app, [scheme], rules=[require("/")])
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from middleware.errors import ConfigurationError
-from middleware.logging import LoggingMiddleware
+from middleware.logging import JsonFormat, LoggingMiddleware
 from middleware.logging.privacy import HEADERS, MASK, PARAMETERS, Privacy, unquoted
 
 SECRET = "s3cr3t"
@@ -173,7 +173,22 @@ def fields_of(record):
     )
 
 
-@pytest.mark.parametrize("form", [EVERYWHERE, "common", "combined", "extended", "json", fields_of])
+FORMS = {
+    "everywhere": EVERYWHERE,
+    "common": "common",
+    "combined": "combined",
+    "extended": "extended",
+    "json": "json",
+    "otel": JsonFormat("otel"),
+    "own json": JsonFormat({f"field{at}": text.strip('"') for at, text in enumerate(EVERYWHERE.split())}),
+    "more json": JsonFormat("ecs", extra={"to": "%{Location}o", "from": "%{Referer}i"}),
+    "logfmt": "logfmt",
+    "function": fields_of,
+}
+every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+
+
+@every_form
 @pytest.mark.parametrize("raw_uri", [SECRET_REQUEST["RAW_URI"], ""])
 def test_the_secret_is_in_no_line(form, raw_uri):
     headers = dict.fromkeys(HEADERS, SECRET)
@@ -184,6 +199,18 @@ def test_the_secret_is_in_no_line(form, raw_uri):
     assert SECRET in shown
 
 
+@pytest.mark.parametrize("form", ["json", FORMS["otel"]], ids=["ecs", "otel"])
+def test_what_an_error_says_tells_no_secret(form):
+    def failing(environ, start_response):
+        raise LookupError(f"no page at 'https://a.test/b?token={SECRET}', code={SECRET}")
+
+    lines = []
+    with pytest.raises(LookupError):
+        ask(LoggingMiddleware(failing, format=form, sink=lines.append))
+    assert SECRET not in lines[0]
+    assert "no page at 'https://a.test/b?token=***', code=***" in lines[0]
+
+
 def test_the_record_of_a_logger_holds_no_secret(caplog):
     caplog.set_level("INFO", logger="middleware.access")
     ask(LoggingMiddleware(redirect), **SECRET_REQUEST)
@@ -191,7 +218,7 @@ def test_the_record_of_a_logger_holds_no_secret(caplog):
     assert SECRET not in record.getMessage() + json.dumps(record.access)
 
 
-@pytest.mark.parametrize("form", ["combined", "json", '"%r" "%{Referer}i"'])
+@every_form
 @pytest.mark.parametrize("before", range(2030, 2060, 3))
 def test_a_secret_across_the_border_of_a_cut_is_masked_before(form, before):
     query = "a=" + "x" * (before - 20) + f"&token={SECRET * 9}"
@@ -207,6 +234,15 @@ def test_five_fields_are_masked_by_every_directive(name):
     form = f'"%{{{name}}}i" "%{{{name.lower()}}}o" "%{{HTTP_{key}}}e" "%<{{REDIRECT_HTTP_{key}}}e"'
     line = line_of(form, redirect, headers={name: SECRET}, **{f"REDIRECT_HTTP_{key}": SECRET})
     assert line == '"***" "***" "***" "***"'
+
+
+def test_a_referrer_and_a_browser_can_be_masked_too():
+    hide = Privacy(headers=["Referer", "User-Agent", "Content-Type"])
+    headers = {"Referer": "https://a.test/", "User-Agent": "Browser", "Content-Type": "text/plain"}
+    assert line_of("combined", hide=hide, headers=headers).endswith('"***" "***"')
+    assert line_of('"%{Referer}i" "%{HTTP_USER_AGENT}e" "%{CONTENT_TYPE}e"', hide=hide, headers=headers) == (
+        '"***" "***" "***"'
+    )
 
 
 def test_a_missing_field_is_still_missing():
@@ -253,7 +289,7 @@ def test_a_function_rewrites_the_path(raw):
     assert line == (
         '"GET /reset/<hidden>?x=1 HTTP/1.0" "/reset/<hidden>" "https://app.test/reset/<hidden>" "/reset/<hidden>" "***"'
     )
-    for form in ("combined", "json", EVERYWHERE, fields_of):
+    for form in FORMS.values():
         assert SECRET not in line_of(form, hide=hide, **request)
 
 
@@ -342,15 +378,16 @@ OF_CLIENTS = {
 
 
 @pytest.mark.parametrize("how", ["/24,/48", KEY], ids=["network", "key"])
-@pytest.mark.parametrize("form", ["combined", "json", fields_of, None])
+@every_form
 def test_the_address_is_nowhere(how, form):
-    if form is None:
+    if form == EVERYWHERE:
         form = "%a %h %{c}a %{c}h " + " ".join(f'"%{{{key}}}e" "%<{{{key}}}e"' for key in OF_CLIENTS)
         form += ' "%{X-Forwarded-For}i" "%{Forwarded}i" "%{X-Real-IP}i"'
     line = line_of(form, hide=Privacy(addresses=how), **OF_CLIENTS)
     assert ADDRESS not in line
     assert "203-0-113-77" not in line
-    assert ADDRESS in line_of(form, hide=None, **OF_CLIENTS)
+    if form is not FORMS["own json"]:
+        assert ADDRESS in line_of(form, hide=None, **OF_CLIENTS)
 
 
 def test_the_rest_of_a_forwarding_field_is_hidden():
@@ -436,8 +473,8 @@ def test_whatever_is_sent_is_masked_once_and_for_all(sent):
 @settings(max_examples=200)
 @given(odd)
 def test_the_one_look_at_a_query_overlooks_nothing(sent):
-    looked_at_closely = privacy.query(f"{sent}&caf\xe9=1")
-    assert looked_at_closely == f"{privacy.query(sent)}&caf\xe9=1"
+    assert privacy.query(f"{sent};x=1") == f"{privacy.query(sent)};x=1"
+    assert privacy.url(f"/a?{sent}") == f"/a?{privacy.query(sent)}"
 
 
 @settings(max_examples=150)

@@ -93,6 +93,13 @@ class AccessRecord:
         privacy = self.privacy
         if value is None or privacy is None:
             return value
+        # Most of what is asked for, and without a call: 0.2 us of 1.
+        if (
+            privacy.by_names
+            and not ("=" in value or "@" in value or "%" in value)
+            and not (key in privacy.keys or key.startswith("REDIRECT_"))
+        ):
+            return value
         if key in ("PATH_INFO", "PATH_TRANSLATED"):
             path = path_of(environ)  # which the user's function judges as a whole
             shown = privacy.path(path)
@@ -114,6 +121,10 @@ class AccessRecord:
                 value = value.strip()
                 return value if self.privacy is None else self.privacy.cookie(name, value)
         return None
+
+    def masked(self, text: str) -> str:
+        """A message, of an error for example, without the secrets in it."""
+        return text if self.privacy is None else self.privacy.message(text)
 
     def note(self, name: str) -> object:
         """A note of the application, or of the log: `request_id`, `trace_id`, `span_id`, `aborted`, `error`."""
@@ -154,14 +165,18 @@ class AccessRecord:
             return None
         address = ip_address(client)
         privacy = self.privacy
-        if privacy is not None:
+        if privacy is None:
+            pass
+        elif privacy.by_names:
             # Asked for here, since two calls that find nothing take 0.3 us: what has none of these three is plain.
-            if "=" in target or "@" in target or "%" in target or not privacy.by_names:
+            if "=" in target or "@" in target or "%" in target:
                 target = privacy.url(target)
-            if referrer and ("=" in referrer or "@" in referrer or "%" in referrer or not privacy.by_names):
+            if referrer and ("=" in referrer or "@" in referrer or "%" in referrer):
                 referrer = privacy.url(referrer)
-            if address is not None and not privacy.by_names:
-                address = privacy.address(address, self.began)
+        else:
+            address = self.client
+            target = privacy.url(target)
+            referrer, agent = self.referrer, self.user_agent
         return address, user, method, target, protocol, referrer, agent
 
     @property
@@ -178,7 +193,7 @@ class AccessRecord:
 
     @property
     def method(self) -> str:
-        return self.entry("REQUEST_METHOD") or "-"
+        return _text(self.request.get("REQUEST_METHOD")) or "-"
 
     @property
     def protocol(self) -> str:
@@ -214,7 +229,10 @@ class AccessRecord:
 
     def _address(self, text: object) -> str | None:
         address = ip_address(text) if isinstance(text, str) else None
-        return address if address is None or self.privacy is None else self.privacy.address(address, self.began)
+        privacy = self.privacy
+        if address is None or privacy is None or privacy.by_names:
+            return address
+        return privacy.address(address, self.began)
 
     @property
     def user(self) -> str | None:

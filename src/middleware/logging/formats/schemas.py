@@ -223,10 +223,10 @@ def _add_error(made: Values, record: AccessRecord, schema: Schema, *, tracebacks
     from traceback import TracebackException
 
     told = TracebackException.from_exception(error)
-    text = str(told)
+    text = record.masked(str(told))
     if text:
         made[message] = readable(text, MAX_FIELD)
-    lines = "".join(told.format())
+    lines = record.masked("".join(told.format()))
     if len(lines) > MAX_TRACEBACK:  # the last calls are those that tell
         lines = "..." + lines[3 - MAX_TRACEBACK :]
     made[stack] = readable(lines, 2 * MAX_TRACEBACK)
