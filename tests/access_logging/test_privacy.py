@@ -245,6 +245,15 @@ def test_a_referrer_and_a_browser_can_be_masked_too():
     )
 
 
+@pytest.mark.parametrize("rest", [f"&token={SECRET}", SECRET])
+def test_a_secret_that_a_server_takes_for_the_protocol_is_masked(rest):
+    request = {"REQUEST_URI": "/?token=a", "QUERY_STRING": "token=a", "SERVER_PROTOCOL": f"{rest} HTTP/1.1"}
+    line = line_of('"%r" "%H" "%{SERVER_PROTOCOL}e" "%<{SERVER_PROTOCOL}e"', **request)
+    assert SECRET not in line
+    assert line.endswith('"HTTP/1.1" "*** HTTP/1.1" "*** HTTP/1.1"')
+    assert line_of('"%{SERVER_PROTOCOL}e"', SERVER_PROTOCOL="HTTP/1.1") == '"HTTP/1.1"'
+
+
 def test_a_missing_field_is_still_missing():
     assert line_of('"%{Authorization}i" "%{Set-Cookie}o" %{session}C') == '"-" "-" -'
 

@@ -38,6 +38,7 @@ _FORWARDING = {
 }  # fmt: skip
 _ADDRESSES = ("REMOTE_ADDR", "REMOTE_HOST", "middleware.peer")
 _HOLD_URLS = ("url", "uri", "referer", "referrer", "location", "link", "refresh", "destination", "host")
+_PROTOCOL = "SERVER_PROTOCOL"
 _PATHS = ("PATH_INFO", "SCRIPT_NAME", "PATH_TRANSLATED")
 _BYTES = {f"{byte:02x}": chr(byte) for byte in range(0x100)}
 _LONGEST_KEPT = 64  # of the names that are remembered, most of them a client's
@@ -65,7 +66,7 @@ class Privacy:
     __slots__ = ("_anonymise", "_cookies", "_headers", "_is_secret", "_parameters", "_rewrite", "by_names", "keys")
 
     by_names: bool  # whether a URL or an entry without a value, an escape and a user is shown as it is, but for `keys`
-    keys: frozenset[str]  # where environ has the header fields that are not shown
+    keys: frozenset[str]  # where environ has the header fields that are not shown, and what else may hide a URL
     _parameters: frozenset[str]
     _is_secret: Callable[[str], bool]
     _headers: frozenset[str]
@@ -92,7 +93,7 @@ class Privacy:
         put(self, "_is_secret", lru_cache(maxsize=1024)(lambda name: _spoken(unquoted(name)) in names))
         fields = _names("headers", headers)
         put(self, "_headers", frozenset(map(_field_name, fields)))
-        put(self, "keys", frozenset(map(environ_key, fields)))
+        put(self, "keys", frozenset((*map(environ_key, fields), _PROTOCOL)))
         if cookies is None:
             put(self, "_cookies", names | frozenset(map(_spoken, COOKIES)))
         else:
@@ -191,6 +192,10 @@ class Privacy:
             return value if self._anonymise is None else self._anonymise.address(value, now)
         if name in _PATHS:
             return self.path(value)
+        if name == _PROTOCOL:
+            # Where a client writes blanks into its URL, a server may take what follows the first for the protocol.
+            rest, _, protocol = value.strip(" ").rpartition(" ")
+            return f"{MASK} {protocol}" if rest else value
         if name.endswith("QUERY_STRING"):
             return self.query(value)
         field = _field_name(name)
