@@ -30,6 +30,7 @@ from middleware import (
     CacheMiddleware,
     CachePolicy,
     CachePurger,
+    Choice,
     ClientCertificate,
     ConditionalMiddleware,
     CookieMiddleware,
@@ -48,6 +49,7 @@ from middleware import (
     Metrics,
     Outer,
     PlainPasswords,
+    Privacy,
     ProxyMiddleware,
     QueueSink,
     RedisStore,
@@ -290,6 +292,13 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     app = LoggingMiddleware(app, format=line, sink=StreamSink(out, flush=True), request_ids=RequestIds(None))
     app = LoggingMiddleware(app, sink=print, error_log=True)
     app = LoggingMiddleware(app, sink=print, trace="continue", request_ids=RequestIds(trust=True, accept=str.isalnum))
+    hide = Privacy(and_parameters=["ticket"], cookies=["id"], path=lambda path: path.lower(), addresses="/24,/48")
+    choice = Choice(
+        quiet={"/healthz": "2xx"}, skip=lambda record: record.aborted, sample=0.1, slow=1, levels=["5xx=ERROR"]
+    )
+    logged = LoggingMiddleware(app, sink=print, privacy=hide, choice=choice)
+    assert_type(logged.skipped + logged.lines_lost, int)
+    app = LoggingMiddleware(logged, sink=print, privacy=None, choice=Choice(quiet=["/healthz"]))
     logging.getLogger().addFilter(RequestIdFilter())
     name_all_records()
     app = LoggingMiddleware(app)

@@ -1,6 +1,8 @@
 """Access logging: one line about each request, written when its answer has ended."""
 
+from middleware.logging.choice import Choice
 from middleware.logging.middleware import LoggingMiddleware
+from middleware.logging.privacy import Privacy
 from middleware.logging.record import AccessRecord
 from middleware.logging.request_id import RequestIds, get_request_id
 from middleware.logging.sinks import FileSink, StreamSink
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessRecord",
     "ApacheFormat",
+    "Choice",
     "FileSink",
     "JsonFormat",
     "LoggingMiddleware",
     "Metrics",
+    "Privacy",
     "QueueSink",
     "RequestIdFilter",
     "RequestIds",
