@@ -8,9 +8,11 @@ from asking import ask
 from auth_helpers import who
 
 from middleware.auth import AuthMiddleware, Identity, Refused
+from middleware.auth.throttle import counters
 from middleware.auth.throttle.attempts import attempt
 from middleware.auth.throttle.throttle import Throttle
 from middleware.errors import StoreError
+from middleware.testing import FakeClock
 
 ANN = "192.0.2.7"
 NEIGHBOUR = "192.0.2.200"  # in the same /24
@@ -123,3 +125,20 @@ def together(number, ask):
     for thread in threads:
         thread.join()
     return given
+
+
+# In processes of their own, which find functions by the name of their module: the names of test files they do not know.
+
+
+def guess_in_process(store, number, barrier):
+    """The codes of eight threads of one of the processes."""
+    site = Site(FakeClock(), store=store)
+    barrier.wait(60)
+    return together(8, lambda at: site.ask(f"guess {number} {at}", address=ANN).code)
+
+
+def succeed_in_process(store, number, barrier):
+    counters.PATIENCE = 60
+    site = Site(FakeClock(), store=store)
+    barrier.wait(60)
+    return together(4, lambda at: site.ask("apple", address=ANN).code)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from asking import Browser
+from asking import Browser, ask
 from auth_helpers import stored
 
 from middleware.auth import AuthMiddleware, Basic, SessionLogin, allow, get_auth, get_identity, optional, require
+from middleware.auth.login.remember_logins import RememberedLogins
 from middleware.auth.login.remember_me import RememberMe
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
@@ -14,6 +15,8 @@ from middleware.testing import FakeClock
 USERS = {"ann": stored("apple"), "bob": stored("banana")}
 OURS = {"Sec-Fetch-Site": "same-origin"}
 SECRET = "a secret of the tests, 32 letters"
+PATIENCE = 60
+DAYS = 30 * 86400.0
 RULES = [allow("/free"), require("/money", fresh=600), optional("/open"), require("/")]
 
 
@@ -73,3 +76,33 @@ def copy_of(browser):
 
 def remember_line(answer):
     return next((line for line in answer.all("Set-Cookie") if "remember" in line.partition("=")[0]), None)
+
+
+# In processes of their own, which find functions by the name of their module: the names of test files they do not know.
+
+
+def welcome(series):
+    return True
+
+
+def use_at_once(value, store, number, barrier):
+    """In a process of its own: 2 if the token was exchanged, 1 if it was good, 0 for a thief."""
+    logins = RememberedLogins(store, DAYS, extend=False, clock=FakeClock())
+    barrier.wait(PATIENCE)
+    used = logins.use(value, welcome)
+    return [0 if used.is_theft else 2 if used.value else 1]
+
+
+def ask_at_once(cookie, store, number, barrier):
+    """In a process of its own: the status of a request, whether the cookie was replaced, and what its session is."""
+    site = Site(store=store, session={"store": store})
+    barrier.wait(PATIENCE)
+    answer = ask(site.app, "/", headers={"Cookie": cookie})
+    browser = site.browser()
+    browser.cookies = {
+        line.partition("=")[0]: line.partition("=")[2].partition(";")[0] for line in answer.all("Set-Cookie")
+    }
+    browser.cookies.pop("remember", None)
+    barrier.wait(PATIENCE)
+    theft = site.names().count("remember.theft")
+    return [answer.code, int(remember_line(answer) is not None), theft, browser.get("/").text]

@@ -6,6 +6,7 @@ from functools import partial
 from threading import Barrier
 
 import pytest
+from auth.remembering_site import DAYS, use_at_once, welcome
 from sessions.races import at_once
 
 from middleware.auth.login import remember_logins
@@ -16,12 +17,7 @@ from middleware.stores.sqlite import SQLiteStore
 from middleware.testing import FakeClock
 from middleware.testing.crowds import in_processes
 
-DAYS = 30 * 86400.0
 PATIENCE = 60
-
-
-def welcome(series):
-    return True
 
 
 def unwelcome(series):
@@ -247,14 +243,6 @@ def test_a_record_that_cannot_be_written_is_an_error_of_the_store(logins, store,
         logins.use(value, welcome)
     with pytest.raises(StoreError, match="20 attempts"):
         begun(logins)
-
-
-def use_at_once(value, store, number, barrier):
-    """In a process of its own: 2 if the token was exchanged, 1 if it was good, 0 for a thief."""
-    logins = RememberedLogins(store, DAYS, extend=False, clock=FakeClock())
-    barrier.wait(PATIENCE)
-    used = logins.use(value, welcome)
-    return [0 if used.is_theft else 2 if used.value else 1]
 
 
 @pytest.mark.slow

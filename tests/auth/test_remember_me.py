@@ -8,7 +8,19 @@ from threading import Barrier
 
 import pytest
 from asking import Browser, ask
-from auth.remembering_site import OURS, RULES, SECRET, USERS, Site, closed, copy_of, remember_line, sign_in, tells
+from auth.remembering_site import (
+    OURS,
+    RULES,
+    SECRET,
+    USERS,
+    Site,
+    ask_at_once,
+    closed,
+    copy_of,
+    remember_line,
+    sign_in,
+    tells,
+)
 from auth_helpers import stored
 from hypothesis import given
 from hypothesis import strategies as st
@@ -389,21 +401,6 @@ def test_an_answer_that_never_arrived_costs_nothing(site):
     assert closed(browser).get("/").text == "ann remember False"
     assert closed(browser).get("/").text == "ann remember False"
     assert "remember.theft" not in site.names()
-
-
-def ask_at_once(cookie, store, number, barrier):
-    """In a process of its own: the status of a request, whether the cookie was replaced, and what its session is."""
-    site = Site(store=store, session={"store": store})
-    barrier.wait(PATIENCE)
-    answer = ask(site.app, "/", headers={"Cookie": cookie})
-    browser = site.browser()
-    browser.cookies = {
-        line.partition("=")[0]: line.partition("=")[2].partition(";")[0] for line in answer.all("Set-Cookie")
-    }
-    browser.cookies.pop("remember", None)
-    barrier.wait(PATIENCE)
-    theft = site.names().count("remember.theft")
-    return [answer.code, int(remember_line(answer) is not None), theft, browser.get("/").text]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from functools import partial
 from threading import Barrier, Thread
 
 import pytest
-from guessing import ANN, Key, Site, together
+from guessing import Key, Site, guess_in_process, succeed_in_process, together
 
 from middleware.auth.throttle import attempts, counters
 from middleware.auth.throttle.delays import Tally
@@ -231,20 +231,6 @@ def test_a_try_that_meets_another_between_reading_and_writing_counts_both(meets)
     site, other = Site(FakeClock(), store=store), Site(FakeClock(), store=store)
     assert site.guess() == [401]
     assert [(tally.failures, tally.trying) for tally in tallies(store)] == [(2, 0), (2, 0)]
-
-
-def guess_in_process(store, number, barrier):
-    """The codes of eight threads of one of the processes."""
-    site = Site(FakeClock(), store=store)
-    barrier.wait(60)
-    return together(8, lambda at: site.ask(f"guess {number} {at}", address=ANN).code)
-
-
-def succeed_in_process(store, number, barrier):
-    counters.PATIENCE = 60
-    site = Site(FakeClock(), store=store)
-    barrier.wait(60)
-    return together(4, lambda at: site.ask("apple", address=ANN).code)
 
 
 @pytest.fixture(params=["file", "redis_server", "memcached"])
