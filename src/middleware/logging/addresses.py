@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from middleware.errors import ConfigurationError
+from middleware.logging.privacy import MASK
+from middleware.networks import packed_address
 
-HIDDEN = "***"
 SHORTEST_KEY = 16
 MOST_ENTRIES = 32  # of a forwarding field
 
 _DAY = 86400
-_MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, IPv4 addresses as IPv6 sockets give them
 _6TO4 = b"\x20\x02"  # 2002::/16: the next 32 bits are an IPv4 address
 
 
@@ -42,13 +42,13 @@ class Anonymiser:
 
     def address(self, text: str, now: float) -> str:
         """An address as it may be shown; `***` for what is none. `now`: seconds since 1970."""
-        return self._shown(text, int(now // _DAY) if self._bits is None else 0) if len(text) <= 100 else HIDDEN
+        return self._shown(text, int(now // _DAY) if self._bits is None else 0) if len(text) <= 100 else MASK
 
     def field(self, value: str, now: float) -> str:
         """X-Forwarded-For, Forwarded or the like: its addresses as they may be shown, and nothing that may hide one."""
         entries = value.split(",", MOST_ENTRIES)
         shown = [self._entry(entry.strip(" \t"), now) for entry in entries[:MOST_ENTRIES]]
-        return ", ".join([*shown, HIDDEN] if len(entries) > MOST_ENTRIES else shown)
+        return ", ".join([*shown, MASK] if len(entries) > MOST_ENTRIES else shown)
 
     def _entry(self, entry: str, now: float) -> str:
         if "=" not in entry:
@@ -62,7 +62,7 @@ class Anonymiser:
         if name == "proto" and value in ("http", "https"):
             return f"{name}={value}"
         if name not in ("for", "by"):
-            return HIDDEN
+            return MASK
         shown = self._node(value.removeprefix('"').removesuffix('"'), now)
         return f'{name}="[{shown}]"' if ":" in shown else f"{name}={shown}"
 
@@ -77,14 +77,11 @@ class Anonymiser:
         return self.address(text, now)
 
     def _show(self, text: str, day: int) -> str:
+        packed = packed_address(text.partition("%")[0])
+        if packed is None:
+            return MASK
         from ipaddress import ip_address
 
-        try:
-            packed = ip_address(text.partition("%")[0]).packed
-        except ValueError:
-            return HIDDEN
-        if packed.startswith(_MAPPED) and len(packed) == 16:
-            packed = packed[12:]
         if self._bits is not None:
             bits = self._bits[len(packed) == 16]
             if len(packed) == 16 and packed.startswith(_6TO4):

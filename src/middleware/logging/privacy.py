@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from middleware.logging.addresses import Anonymiser
 
 MASK = "***"  # always as long, whatever it hides
+PEER_KEY = "middleware.peer"  # who is at the other end of the connection, where a gateway found the client behind it
 
 PARAMETERS = (
     "token", "access_token", "id_token", "refresh_token", "code", "state", "password", "passwd", "pwd", "secret",
@@ -36,7 +37,7 @@ _FORWARDING = {
     "cf-connecting-ip", "cf-connecting-ipv6", "x-cluster-client-ip", "x-original-forwarded-for",
     "x-envoy-external-address", "x-remote-ip", "x-remote-addr", "x-originating-ip",
 }  # fmt: skip
-_ADDRESSES = ("REMOTE_ADDR", "REMOTE_HOST", "middleware.peer")
+_ADDRESSES = ("REMOTE_ADDR", "REMOTE_HOST", PEER_KEY)
 _HOLD_URLS = ("url", "uri", "referer", "referrer", "location", "link", "refresh", "destination", "host")
 _PROTOCOL = "SERVER_PROTOCOL"
 _PATHS = ("PATH_INFO", "SCRIPT_NAME", "PATH_TRANSLATED")

@@ -6,7 +6,8 @@ from _thread import get_ident
 from functools import lru_cache
 
 from middleware.headers import environ_key
-from middleware.logging.privacy import MASK, Privacy
+from middleware.logging.privacy import MASK, PEER_KEY, Privacy
+from middleware.networks import packed_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from middleware.wsgi import Response
-
-PEER_KEY = "middleware.peer"  # who is at the other end of the connection, where a gateway found the client behind it
 
 USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _USUAL_PROTOCOLS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2")
@@ -306,11 +305,5 @@ def code_of(status: str) -> int:
 @lru_cache(maxsize=1024)
 def ip_address(text: str) -> str | None:
     """`text` without its zone if it is an IP address, else None. Remembered: few peers make many requests."""
-    import ipaddress
-
     address = text.partition("%")[0]
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    return address
+    return None if packed_address(address) is None else address
