@@ -37,8 +37,7 @@ class Directive:
     `read(record)`: its value. `cap`: the most characters of a text that others sent, 0 for what the log knows itself,
     which needs neither escapes nor a cut and has `longest` characters at most. `missing`: what stands in a text line
     for None, `empty`: for an empty text without quotes round it. `is_name`: a user's name; `is_word`: a part of the
-    request line. `parts`: the directives that
-    make up this one in a text line, where each has a cap of its own.
+    request line. `parts`: the directives that make up this one in a text line, where each has a cap of its own.
     """
 
     __slots__ = ("cap", "empty", "is_name", "is_word", "longest", "missing", "parts", "read")
@@ -214,10 +213,10 @@ def _query(record: AccessRecord) -> str:
 
 def _host(record: AccessRecord) -> str | None:
     host = record.request_header("Host")
-    return (without_port(host) if host else "") or record.entry("SERVER_NAME")
+    return (name_of_host(host) if host else "") or record.entry("SERVER_NAME")
 
 
-def without_port(host: str) -> str:
+def name_of_host(host: str) -> str:
     """The host of a Host field: `[2001:db8::1]:80` is `2001:db8::1`."""
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -7,7 +7,7 @@ everybody does: `request_id`, `aborted`, `ttfb_ms`.
 from __future__ import annotations
 
 from middleware.logging.escaping import MAX_FIELD, MAX_OTHER, MAX_URL, QUOTED
-from middleware.logging.formats.directives import without_port
+from middleware.logging.formats.directives import name_of_host
 from middleware.logging.formats.readable import readable
 from middleware.logging.formats.stamps import rfc3339
 
@@ -195,7 +195,7 @@ def _texts(record: AccessRecord) -> tuple[str | None, ...]:
         query,
         full,
         scheme,
-        without_port(host) if host else None,
+        name_of_host(host) if host else None,
         client,
         agent,
         referrer,
