@@ -181,7 +181,7 @@ def test_a_failure_is_counted_and_told_and_the_response_never_notices(options):
     answer = ask(layer, **{"wsgi.errors": errors})
     assert (answer.status, answer.headers, answer.body) == ("200 OK", [("Content-Type", "text/plain")], b"hello")
     assert layer.lines_lost == 1
-    assert errors.getvalue().startswith("access log: 1 lines lost so far, the last by ")
+    assert errors.getvalue().startswith("access log: 1 failures so far, the last by ")
     assert errors.getvalue()[:-1].isprintable()
 
 
@@ -214,8 +214,8 @@ def test_failures_are_told_once_a_minute_and_all_are_counted():
         failures.add(BOOM, {"wsgi.errors": errors})
     assert failures.count == 4
     assert errors.getvalue() == (
-        "access log: 1 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
-        "access log: 4 lines lost so far, the last by RuntimeError('boom \\n\\x1b')\n"
+        "access log: 1 failures so far, the last by RuntimeError('boom \\n\\x1b')\n"
+        "access log: 4 failures so far, the last by RuntimeError('boom \\n\\x1b')\n"
     )
 
 

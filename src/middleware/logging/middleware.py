@@ -36,9 +36,11 @@ class LoggingMiddleware:
     """Write one line about each request.
 
     `format`: `"combined"` (Apache's), `"common"`, `"extended"` (combined, then the request id and the seconds),
-    `"json"` (the names of the Elastic Common Schema), or a function that makes a line of an `AccessRecord`.
-    `sink`: a text stream, a `FileSink`, any object with `write(str)`, or a function of one line; without it the
-    standard library's logger `middleware.access` at INFO, and stderr while nobody has configured logging.
+    `"json"` (the names of the Elastic Common Schema), `"logfmt"`, a format string of Apache with `%` in it, an
+    `ApacheFormat`, a `JsonFormat`, or a function that makes a line of an `AccessRecord`.
+    `sink`: a text stream, a `FileSink`, a `QueueSink`, a logger, any object with `write(str)` or `emit(str, record)`,
+    or a function of one line; without it the standard library's logger `middleware.access`, and stderr while nobody
+    has configured logging.
     `request_ids`: where ids of requests come from and go to, see `RequestIds`. `trace`: W3C trace context, kept in
     `environ["middleware.trace"]`: `"continue"` goes on with the trace that a request comes with and begins one where it
     comes with none, `"new"` always begins one, for a site to which anybody may send what they like; None leaves it out.
@@ -51,8 +53,8 @@ class LoggingMiddleware:
     may ask who the user is.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
-    Whatever fails while a line is made or written is counted in `lines_lost` and told on `wsgi.errors` once a minute
-    at most; the response never notices. Raises ConfigurationError for an option that cannot work.
+    Whatever fails here, and each function of yours that does, is counted in `lines_lost` and told on `wsgi.errors` once
+    a minute at most; the response never notices. Raises ConfigurationError for an option that cannot work.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class LoggingMiddleware:
 
     @property
     def lines_lost(self) -> int:
-        """How many requests have no line because something failed."""
+        """How often something failed, which costs a line but for functions such as `skip`. A queue counts its own."""
         return self._failures.count
 
     @property

@@ -1,4 +1,4 @@
-"""What becomes of a line that was lost: it is counted, and told, but not too often."""
+"""What becomes of a failure of the log: it is counted, and told, but not too often."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ A_MINUTE = 60
 
 
 class Failures:
-    """Lines that were lost: counted, and told on `wsgi.errors` once a minute at most."""
+    """What failed, mostly at the cost of a line: counted, and told on `wsgi.errors` once a minute at most."""
 
     def __init__(self, timer: Callable[[], float] = monotonic) -> None:
         self.count = 0
@@ -34,7 +34,7 @@ class Failures:
                 return
             self._told = now
             count = self.count
-        tell(f"access log: {count} lines lost so far, the last by {shown(error)}", environ)
+        tell(f"access log: {count} failures so far, the last by {shown(error)}", environ)
 
 
 def tell(message: str, environ: WSGIEnvironment) -> None:
