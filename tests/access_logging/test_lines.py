@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middleware.errors import ConfigurationError
-from middleware.logging import LoggingMiddleware, RequestIds
+from middleware.logging import ApacheFormat, JsonFormat, LoggingMiddleware, RequestIds
 from middleware.logging.escaping import LINE, QUOTED, cut, escaped, fitted
 
 NOON = 1795236976.789  # 21 November 2026, 04:56:16 UTC
@@ -371,4 +371,10 @@ def test_an_unknown_format_is_refused_with_the_known_ones(form):
     with pytest.raises(
         ConfigurationError, match='choose "common", "combined", "extended", "json", "logfmt", or give a format'
     ):
+        LoggingMiddleware(hello, format=form)
+
+
+@pytest.mark.parametrize("form", [ApacheFormat, JsonFormat])
+def test_a_class_in_place_of_a_format_is_refused(form):
+    with pytest.raises(ConfigurationError, match=rf"the class {form.__name__}: give one"):
         LoggingMiddleware(hello, format=form)

@@ -129,6 +129,29 @@ def test_what_takes_no_lines_is_refused(sink):
         LoggingMiddleware(hello, sink=sink)
 
 
+@pytest.mark.parametrize("sink", [StreamSink, FileSink, logging.StreamHandler, io.StringIO])
+def test_a_class_in_place_of_a_sink_is_refused(sink):
+    with pytest.raises(ConfigurationError, match=rf"the class {sink.__name__}: give one"):
+        LoggingMiddleware(hello, sink=sink)
+
+
+@pytest.mark.parametrize("stream", [None, "access.log", io.BytesIO(), io.StringIO])
+def test_what_is_no_text_stream_is_refused(stream):
+    with pytest.raises(ConfigurationError):
+        StreamSink(stream)
+
+
+def test_a_switch_that_is_none_is_refused():
+    with pytest.raises(ConfigurationError, match="flush= is True or False"):
+        StreamSink(io.StringIO(), flush="no")
+
+
+@pytest.mark.parametrize("name", ["clock", "timer"])
+def test_what_tells_no_time_is_refused(name):
+    with pytest.raises(ConfigurationError, match=f"{name}= is a function"):
+        LoggingMiddleware(hello, **{name: 0.0})
+
+
 def test_a_handler_is_refused(access_log):
     with pytest.raises(ConfigurationError, match="add it to a logger"):
         LoggingMiddleware(hello, sink=access_log)

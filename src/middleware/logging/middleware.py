@@ -99,6 +99,9 @@ class LoggingMiddleware:
             raise ConfigurationError(
                 f"server_timing= is True, False or a function of a request's environ, not {server_timing!r}"
             )
+        for name, seconds in (("clock", clock), ("timer", timer)):
+            if not callable(seconds):
+                raise ConfigurationError(f"{name}= is a function that gives seconds, not {seconds!r}")
         self._server_timing = server_timing
         if server_timing is not False:
             from middleware.logging.server_timing import field_value

@@ -38,6 +38,8 @@ def format_of(choice: str | Format) -> Format:
         return logfmt
     if isinstance(choice, LineFormat):
         return choice.line
+    if isinstance(choice, type):
+        raise ConfigurationError(f"format= is the class {choice.__name__}: give one, {choice.__name__}(...)")
     if callable(choice):
         return by_function(choice)
     names = ", ".join(f'"{name}"' for name in (*WORDS, "json", "logfmt"))

@@ -40,7 +40,7 @@ def emitter(sink: Sink | None) -> Emit:
         if isinstance(sink, logging.Handler):
             raise ConfigurationError(f"sink={sink!r} is a handler: add it to a logger, and give that logger")
     emit = getattr(sink, "emit", None)
-    if callable(emit):
+    if callable(emit) and not isinstance(sink, type):
         return emit  # type: ignore[no-any-return]
     write = writer(sink)  # type: ignore[arg-type]
     return lambda line, _: write(line + "\n")

@@ -21,11 +21,16 @@ class StreamSink:
     """A text stream, one `write` a line. `flush=True` hands each line on at once, where the stream keeps a buffer.
 
     Have it so in a process that forks: what a buffer holds then is written by parent and child. Close it yourself.
+    Raises ConfigurationError for what is no text stream.
     """
 
     def __init__(self, stream: TextIO, *, flush: bool = False) -> None:
+        if not hasattr(stream, "flush"):
+            raise ConfigurationError(f"stream={stream!r} is none: give a text stream, such as sys.stdout")
+        if not isinstance(flush, bool):
+            raise ConfigurationError(f"flush= is True or False, not {flush!r}")
         self._stream = stream
-        self._write = stream.write
+        self._write = writer(stream)
         self._flush_each = stream.flush if flush else None
 
     def write(self, line: str, /) -> None:
@@ -41,6 +46,8 @@ class StreamSink:
 
 def writer(sink: Writable | Callable[[str], object]) -> Callable[[str], object]:
     """How to give `sink` a line with its line feed, whatever it is."""
+    if isinstance(sink, type):
+        raise ConfigurationError(f"sink= is the class {sink.__name__}: give one, {sink.__name__}(...)")
     if isinstance(sink, (BufferedIOBase, RawIOBase)):
         raise ConfigurationError(f"sink={sink!r} takes bytes: open it as text, or give FileSink(path)")
     write = getattr(sink, "write", None)
