@@ -27,8 +27,8 @@ _PERCENT = {byte: f"%{byte:02X}" for byte in range(0x100) if chr(byte) not in _P
 class AccessRecord:
     """One request and its answer, for a `format` function. Text is as WSGI has it: bytes as latin-1, not escaped.
 
-    What is secret in it, as `privacy` says, its properties and methods show as `***`. Three do not: `request`, the
-    environ as it arrived, a copy; `environ`, the one that the application had, as it is now; and `headers`.
+    What is secret in it, as `privacy` says, its properties and methods show as `***`. Not so `request`, the environ as
+    it arrived, a copy; `environ`, the one that the application had, as it is now; `headers`, `exception` and `notes`.
     `began`: arrival, in seconds since 1970; `duration`: seconds from arrival to `close()`; `first_byte`: seconds from
     arrival to the first chunk of the body that is not empty, or None.
     `status`: the final status as a number, 500 where an error left before a byte did, 0 where the application gave no
