@@ -8,6 +8,7 @@ import pytest
 from asking import ask
 
 from middleware.errors import ConfigurationError, LayerMissing
+from middleware.gateway import ProxyMiddleware
 from middleware.logging import LoggingMiddleware, RequestIds, get_request_id
 
 
@@ -21,8 +22,8 @@ def layer(app=hello, **options):
 
 
 def test_a_request_gets_128_random_bits():
-    ids = {ask(layer()).text for _ in range(1000)}
-    assert len(ids) == 1000
+    ids = {ask(layer()).text for _ in range(10_000)}
+    assert len(ids) == 10_000
     assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in ids)
 
 
@@ -71,6 +72,23 @@ def test_the_id_of_a_client_is_taken_where_it_is_trusted():
     assert answer.text == "theirs-1._"
     assert answer.header("X-Request-ID") == "theirs-1._"
     assert seen == ["theirs-1._"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_taken"), [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("203.0.113.9", False), ("", False)]
+)
+def test_an_id_may_be_taken_from_proxies_alone(peer, is_taken):
+    logged = layer(request_ids=RequestIds(trust=True, peers=["10.0.0.0/8"]))
+    answer = ask(logged, headers={"X-Request-ID": "theirs"}, REMOTE_ADDR=peer)
+    assert (answer.text == "theirs") is is_taken
+
+
+@pytest.mark.parametrize(("peer", "is_taken"), [("10.1.2.3", True), ("203.0.113.9", False)])
+def test_behind_a_gateway_it_is_still_the_direct_peer_who_is_asked(peer, is_taken):
+    logged = layer(request_ids=RequestIds(trust=True, peers=["10.0.0.0/8"]))
+    site = ProxyMiddleware(logged, trust=["10.0.0.0/8"])
+    headers = {"X-Request-ID": "theirs", "X-Forwarded-For": "203.0.113.9" if is_taken else "10.1.2.3"}
+    assert (ask(site, headers=headers, REMOTE_ADDR=peer).text == "theirs") is is_taken
 
 
 def test_128_characters_are_taken():
@@ -178,7 +196,19 @@ def test_a_function_that_fails_to_judge_refuses():
 
 @pytest.mark.parametrize(
     "options",
-    [{"trust": "yes"}, {"echo": 1}, {"accept": "[a-z]+", "trust": True}, {"make": 7}, {"accept": str.isalnum}],
+    [
+        {"trust": "yes"},
+        {"echo": 1},
+        {"accept": "[a-z]+", "trust": True},
+        {"make": 7},
+        {"accept": str.isalnum},
+        {"peers": ["10.0.0.0/8"]},
+        {"peers": "10.0.0.0/8", "trust": True},
+        {"peers": ["*"], "trust": True},
+        {"peers": [], "trust": True},
+        {"header": "Content-Length"},
+        {"header": "host", "trust": True},
+    ],
 )
 def test_what_cannot_be_is_refused(options):
     with pytest.raises(ConfigurationError):

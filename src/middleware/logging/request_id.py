@@ -6,10 +6,12 @@ from os import urandom
 
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import TOKEN, environ_key
+from middleware.logging.privacy import PEER_KEY
+from middleware.networks import Networks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeGuard
     from wsgiref.types import WSGIEnvironment
 
@@ -18,6 +20,11 @@ MAX_LENGTH = 128
 
 _ALLOWED = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('",\\')
+# An id in one of these would break the answer, or the request was never about an id.
+_TAKEN = frozenset({
+    "connection", "content-encoding", "content-length", "content-range", "content-type", "cookie", "date", "host",
+    "location", "set-cookie", "status", "transfer-encoding",
+})  # fmt: skip
 
 
 class RequestIds:
@@ -26,14 +33,16 @@ class RequestIds:
     `header`: the field in which the id goes to the client and, where it is trusted, comes from it; None for neither.
     `echo` (True): send it. `trust` (False): take the id that the client sent, where it is fit for one: 1 to 128
     letters, digits, `.`, `_` and `-`, or what `accept(text)` says. Only behind a proxy that sets the field itself,
-    since ids from outside can be made to collide. `make()`: gives an id in place of 128 random bits in hexadecimal;
-    where it fails, or gives what is no id, those are taken and the failure is counted.
+    since ids from outside can be made to collide. `peers`: with `trust`, the networks of these proxies; what somebody
+    else at the other end of the connection sends, a Unix socket among them, is ignored. `make()`: gives an id in place
+    of 128 random bits in hexadecimal; where it fails, or gives what is no id, those are taken and the failure is
+    counted.
 
     What `accept` lets through is visible ASCII without quotes, backslashes and commas all the same, and at most 128
     characters. Raises ConfigurationError.
     """
 
-    __slots__ = ("_accept", "_make", "echo", "header", "key", "trust")
+    __slots__ = ("_accept", "_make", "_peers", "echo", "header", "key", "trust")
 
     header: str | None
     echo: bool
@@ -41,6 +50,7 @@ class RequestIds:
     key: str | None  # where environ has the trusted id of a client
     _accept: Callable[[str], object] | None
     _make: Callable[[], str] | None
+    _peers: Networks | None
 
     def __init__(
         self,
@@ -48,11 +58,14 @@ class RequestIds:
         *,
         echo: bool = True,
         trust: bool = False,
+        peers: Sequence[str] | None = None,
         accept: Callable[[str], object] | None = None,
         make: Callable[[], str] | None = None,
     ) -> None:
         if header is not None and not (isinstance(header, str) and header and TOKEN.issuperset(header)):
             raise ConfigurationError(f'header={header!r} is no field name: try "X-Request-ID"')
+        if header is not None and header.lower() in _TAKEN:
+            raise ConfigurationError(f'header={header!r} has a meaning of its own: try "X-Request-ID"')
         for name, switch in (("echo", echo), ("trust", trust)):
             if not isinstance(switch, bool):
                 raise ConfigurationError(f"{name}= is True or False, not {switch!r}")
@@ -63,6 +76,11 @@ class RequestIds:
             raise ConfigurationError("trust=True needs header=, the field to take the id from")
         if accept is not None and not trust:
             raise ConfigurationError("accept= judges the ids of clients, which count with trust=True only")
+        if peers is not None and not trust:
+            raise ConfigurationError("peers= says whose ids are taken, which needs trust=True")
+        networks = None if peers is None else Networks(peers)
+        if networks is not None and not len(networks):
+            raise ConfigurationError('peers= names nobody: give the networks of your proxies, ["10.0.0.0/8"]')
         put = object.__setattr__
         put(self, "header", header)
         put(self, "echo", echo and header is not None)
@@ -70,6 +88,7 @@ class RequestIds:
         put(self, "key", environ_key(header) if trust and header else None)
         put(self, "_accept", accept)
         put(self, "_make", make)
+        put(self, "_peers", networks)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"RequestIds does not change: make another one ({name})")
@@ -84,7 +103,7 @@ class RequestIds:
             return known
         if self.key is not None:
             sent = request.get(self.key)
-            if sent and self._is_taken(sent, failed):
+            if sent and (self._peers is None or _peer_of(request) in self._peers) and self._is_taken(sent, failed):
                 return str(sent)
         return make_request_id() if self._make is None else self._made(failed)
 
@@ -109,6 +128,11 @@ class RequestIds:
         except Exception as error:  # noqa: BLE001 - as above
             failed(error)
             return make_request_id()
+
+
+def _peer_of(request: WSGIEnvironment) -> object:
+    peer: object = request.get(PEER_KEY)  # where a gateway has put the client into REMOTE_ADDR
+    return request.get("REMOTE_ADDR") if peer is None else peer
 
 
 def get_request_id(environ: WSGIEnvironment) -> str:
