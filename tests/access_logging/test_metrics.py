@@ -492,6 +492,7 @@ def test_prometheus_client_says_the_same():
         ({"duration_labels": 7}, "duration_labels="),
         ({"duration_labels": [[]]}, "duration_labels="),
         ({"route_key": "PATH_INFO"}, "route_key="),
+        ({"route_key": "HTTP_X_ROUTE"}, "route_key="),
         ({"route_key": ""}, "route_key="),
         ({"route_key": 7}, "route_key="),
         ({"on_request": 7}, "on_request="),

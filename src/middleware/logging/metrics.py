@@ -79,7 +79,7 @@ class Metrics:
             )
         if route_key is not None and (not isinstance(route_key, str) or not route_key):
             raise ConfigurationError(f"route_key= is the key of environ where the router leaves it, not {route_key!r}")
-        if route_key in _PATHS:
+        if route_key is not None and (route_key in _PATHS or route_key.startswith("HTTP_")):
             raise ConfigurationError(f"route_key= is {route_key!r}, of which clients make up as many as they like")
         if on_request is not None and not callable(on_request):
             raise ConfigurationError(f"on_request= is a function of labels and numbers, not {on_request!r}")
