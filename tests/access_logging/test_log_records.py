@@ -193,3 +193,45 @@ def test_all_records_of_a_process_can_be_named():
         assert logging.getLogRecordFactory() is once
     finally:
         logging.setLogRecordFactory(before)
+
+
+@pytest.fixture
+def kept_errors():
+    handler = Kept()
+    logger = logging.getLogger("middleware.error")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def broken(environ, start_response):
+    raise KeyError("gone")
+
+
+def test_the_record_of_an_error_has_all_three_names(kept_errors):
+    kept_errors.addFilter(RequestIdFilter())
+    with pytest.raises(KeyError):
+        ask(layer(broken, error_log=True, trace="new"))
+    assert [len(name) for name in kept_errors.lines[0].split()[:3]] == [32, 32, 16]
+
+
+def test_the_record_of_an_error_is_there_where_all_records_are_named(kept_errors):
+    before = logging.getLogRecordFactory()
+    try:
+        name_all_records()
+        with pytest.raises(KeyError):
+            ask(layer(broken, error_log=True))
+    finally:
+        logging.setLogRecordFactory(before)
+    (line,) = kept_errors.lines
+    assert " - - KeyError raised by GET /" in line
+
+
+def test_a_record_that_has_an_id_of_its_own_gets_the_other_names(kept):
+    def app(environ, start_response):
+        logging.getLogger("application").info("own", extra={"request_id": "mine"})
+        start_response("200 OK", [])
+        return [b""]
+
+    ask(layer(app))
+    assert kept == ["mine - - own"]

@@ -26,14 +26,15 @@ class RequestIdFilter(logging.Filter):
 
 
 def name_request(record: logging.LogRecord) -> None:
-    """Add `request_id`, `trace_id` and `span_id` to a record, where it has none yet."""
-    if hasattr(record, "request_id"):
+    """Add `request_id`, `trace_id` and `span_id` to a record, each where it has none yet."""
+    has = record.__dict__
+    if "request_id" in has and "trace_id" in has and "span_id" in has:
         return
     names = current_request()
     trace = None if names is None else names.trace
-    record.request_id = _NONE if names is None else names.request_id
-    record.trace_id = _NONE if trace is None else trace.trace_id
-    record.span_id = _NONE if trace is None else trace.span_id
+    has.setdefault("request_id", _NONE if names is None else names.request_id)
+    has.setdefault("trace_id", _NONE if trace is None else trace.trace_id)
+    has.setdefault("span_id", _NONE if trace is None else trace.span_id)
 
 
 def name_all_records() -> Callable[..., logging.LogRecord]:

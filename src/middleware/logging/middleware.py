@@ -256,13 +256,16 @@ def _log_error(record: AccessRecord, error: BaseException) -> None:
     from contextlib import suppress
 
     with suppress(Exception):
-        logging.getLogger("middleware.error").error(
-            "%s raised by %s",
-            record.error,
-            escaped(f"{record.method} {record.path}", QUOTED, MAX_URL),
-            exc_info=error,
-            extra={"request_id": record.request_id},
-        )
+        logger = logging.getLogger("middleware.error")
+        if logger.isEnabledFor(logging.ERROR):
+            where = escaped(f"{record.method} {record.path}", QUOTED, MAX_URL)
+            exc_info = (type(error), error, error.__traceback__)
+            # Not by `extra=`, which refuses the names that `name_all_records` gives each record.
+            made = logger.makeRecord(
+                logger.name, logging.ERROR, __file__, 0, "%s raised by %s", (record.error, where), exc_info
+            )
+            made.request_id = record.request_id
+            logger.handle(made)
 
 
 def _follow(metrics: Metrics, sink: object) -> Outcome | None:
