@@ -41,6 +41,8 @@ def keys(headers):
         ({"trust": [7]}, "a network is an address"),
         ({"trust": ["0.0.0.0/0"]}, "trust= names everybody.* say hops=1"),
         ({"trust": ["unix", "::/0"]}, "trust= names everybody"),
+        ({"trust": ["::ffff:0:0/96"]}, "trust= names everybody"),
+        ({"trust": ["0.0.0.0/1", "128.0.0.0/1"]}, "trust= names everybody"),
         ({"hops": 0}, "hops= is a number of proxies from 1 to 32, not 0"),
         ({"hops": 33}, "from 1 to 32"),
         ({"hops": True}, "not True"),

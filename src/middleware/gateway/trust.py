@@ -18,6 +18,9 @@ _SOCKETS = frozenset({"", "unix:", "localhost", "<local>"})
 # From where nobody else than a proxy is likely to send fields of proxies.
 NEAR = Networks(["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"])
 
+# Whoever names both, be it by `/0`, by two halves or by `::ffff:0:0/96`, names everybody.
+_ENDS = (("0.0.0.0", "255.255.255.255"), ("::", ":".join(["ffff"] * 8)))  # noqa: S104
+
 
 class Trust:
     """`Trust(["10.0.0.0/8", "unix"])("10.1.2.3")`: whether a peer or an entry is one of the proxies.
@@ -35,14 +38,14 @@ class Trust:
         texts = list(given)
         if not texts:
             raise ConfigurationError(f"trust= names nobody: {WHAT_TO_WRITE}")
-        if any(isinstance(text, str) and text.endswith("/0") for text in texts):
+        networks = Networks([text for text in texts if text != UNIX])
+        if any(first in networks and last in networks for first, last in _ENDS):
             raise ConfigurationError(
                 "trust= names everybody, who could then claim any address: name the networks of your proxies, or, "
                 "where nobody else can reach this port, say hops=1"
             )
-        addresses = [text for text in texts if text != UNIX]
         # The same few proxies and clients are asked about again and again: 0.1 us in place of 3.
-        self._asked = lru_cache(maxsize=1024)(Networks(addresses).__contains__)
+        self._asked = lru_cache(maxsize=1024)(networks.__contains__)
         self._sockets = _SOCKETS if UNIX in texts else frozenset[str]()
 
     def __call__(self, address: str) -> bool:
