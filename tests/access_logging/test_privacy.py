@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -209,6 +210,42 @@ def test_what_an_error_says_tells_no_secret(form):
         ask(LoggingMiddleware(failing, format=form, sink=lines.append))
     assert SECRET not in lines[0]
     assert "no page at 'https://a.test/b?token=***', code=***" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (f"connect postgres://app:{SECRET}@db/x failed", "connect postgres://***@db/x failed"),
+        (f"('https://ann:{SECRET}/{SECRET}?{SECRET}@h/', 5)", "('https://***@h/', 5)"),
+        (f"at https://ann:a,({SECRET}@h/;x", "at https://***@h/;x"),
+        ("mail ann@a.test // or //a.test/", "mail ann@a.test // or //a.test/"),
+    ],
+)
+def test_what_an_error_says_tells_no_password_of_a_url(said, shown):
+    def failing(environ, start_response):
+        raise LookupError(said)
+
+    lines = []
+    with pytest.raises(LookupError):
+        ask(LoggingMiddleware(failing, format="json", sink=lines.append))
+    assert SECRET not in lines[0]
+    assert json.loads(lines[0])["error.message"] == shown
+    assert f"LookupError: {shown}\n" in json.loads(lines[0])["error.stack_trace"]
+
+
+@pytest.mark.parametrize("ending", ["", "\nlast line"])
+def test_an_error_that_quotes_a_whole_request_costs_no_seconds(ending):
+    def failing(environ, start_response):
+        raise LookupError(f"token={SECRET * 1_000_000}{ending}")
+
+    lines = []
+    began = time.perf_counter()
+    with pytest.raises(LookupError):
+        ask(LoggingMiddleware(failing, format="json", sink=lines.append))
+    assert time.perf_counter() - began < 1
+    assert SECRET not in lines[0]
+    assert json.loads(lines[0])["error.message"] == "token=***"
+    assert json.loads(lines[0])["error.stack_trace"] == (f"...{ending[1:]}\n" if ending else "...")
 
 
 def test_the_record_of_a_logger_holds_no_secret(caplog):

@@ -204,6 +204,8 @@ class Privacy:
 
     def message(self, text: str) -> str:
         """What an error says: a text in which a URL may stand anywhere."""
+        if "@" in text and "//" in text:
+            text = _each(text, " \n\t'\"<>", _without_user)
         return _each(text, " &;?#\n\t'\"<>(),", self._pair) if _has_value(text) else text
 
     def _value(self, key: str, value: str) -> str:
@@ -270,6 +272,13 @@ def _is_harmless(path: str) -> bool:
     """Whether no escape in a path begins a query or a value, however often it is one."""
     lower = path.lower()
     return "3d" not in lower and "3f" not in lower
+
+
+def _without_user(text: str) -> str:
+    """A word of a message, without the name and the password in a URL that it may be, `https://ann:pw@host/`."""
+    start = text.find("//") + 2
+    at = text.rfind("@", start) if start > 1 else -1
+    return text if at == -1 else f"{text[:start]}{MASK}{text[at:]}"
 
 
 def unquoted(text: str) -> str:

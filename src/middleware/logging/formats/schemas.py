@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from middleware.logging.record import AccessRecord
 
 MAX_TRACEBACK = 4096
+_MOST_MASKED = 8 * MAX_TRACEBACK
 
 _CAPS = (MAX_URL, MAX_OTHER, MAX_OTHER, MAX_URL, MAX_URL, MAX_URL, *[MAX_OTHER] * 3, *[MAX_FIELD] * 2, *[MAX_OTHER] * 2)
 
@@ -223,10 +224,23 @@ def _add_error(made: Values, record: AccessRecord, schema: Schema, *, tracebacks
     from traceback import TracebackException
 
     told = TracebackException.from_exception(error)
-    text = record.masked(str(told))
+    text = record.masked(_first(str(told)))
     if text:
         made[message] = readable(text, MAX_FIELD)
-    lines = record.masked("".join(told.format()))
+    lines = record.masked(_last("".join(told.format())))
     if len(lines) > MAX_TRACEBACK:  # the last calls are those that tell
         lines = "..." + lines[3 - MAX_TRACEBACK :]
     made[stack] = readable(lines, 2 * MAX_TRACEBACK)
+
+
+def _first(text: str) -> str:
+    """As much of a text as is worth masking: an error may quote a whole request, and a MB takes two seconds."""
+    return text[:_MOST_MASKED]
+
+
+def _last(text: str) -> str:
+    """The same from its end, whole lines alone, since the name of a secret stands before its value."""
+    if len(text) <= _MOST_MASKED:
+        return text
+    _, _, whole = text[-_MOST_MASKED:].partition("\n")
+    return "..." if len(whole) <= 1 else f"...{whole}"
