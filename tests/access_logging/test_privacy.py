@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -61,7 +62,8 @@ def test_every_default_name_is_masked(name):
     [
         *("Token", "TOKEN", "%74oken", "%54oke%6E", "user[password]", "user%5Bpassword%5D", "api-key", "API_KEY"),
         *("x_amz_signature", "X-Amz-Signature", "token[]", "token[0]", "a[b][token]", " token", "+token", "token%20"),
-        *("token%00", "user[%70assword]"),
+        *("token%00", "user[%70assword]", "accessToken", "client-Secret", "_token", "user[apiKey]"),
+        "a" * 64 + "[idToken]",
     ],
 )
 def test_a_name_counts_however_it_is_written(name):
@@ -263,6 +265,20 @@ def test_a_secret_across_the_border_of_a_cut_is_masked_before(form, before):
         form, path="/?" + query, HTTP_REFERER="https://a.test/?b=" + "x" * (before // 2 - 20) + f"&code={SECRET}"
     )
     assert SECRET[:3] not in line
+
+
+def test_a_path_with_two_slashes_is_no_host():
+    hide = Privacy(path=lambda path: re.sub("/reset/[^/]+", "/reset/***", path))
+    for raw_uri in (f"//reset/{SECRET}?a=1&token={SECRET}", ""):
+        request = {"RAW_URI": raw_uri, "REQUEST_URI": raw_uri, "PATH_INFO": f"//reset/{SECRET}"}
+        request |= {"QUERY_STRING": f"a=1&token={SECRET}"}
+        line = line_of('"%r" "%U" "%{RAW_URI}e"', hide=hide, **request)
+        assert SECRET not in line
+        assert '"GET //reset/***?a=1&token=*** HTTP/1.0" "//reset/***"' in line
+        assert SECRET not in line_of("json", hide=hide, **request)
+    assert hide.url(f"//ann:pw@a.test/reset/{SECRET}") == "//***@a.test/reset/***"
+    assert hide.url(f"//a.test/reset/{SECRET}") == "//a.test/reset/***"
+    assert hide.url("//a.test/b%20c") == "//a.test/b%20c"
 
 
 @pytest.mark.parametrize("name", HEADERS)

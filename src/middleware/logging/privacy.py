@@ -50,9 +50,9 @@ class Privacy:
     """What stands in no line, whichever format or function makes it: `***` stands there. A frozen value.
 
     `parameters`: names of query parameters whose values are secrets; `and_parameters`: more of them, beside the default
-    ones. They count in any case, with `-` or `_`, percent-encoded, and in the last bracket, `user[password]`; in the
-    query, the fragment and the path parameters of the URL, of a Referer, of a Location sent, and of every other entry
-    of environ that holds a URL. A name and a password in a URL, `https://ann:pw@host/`, are hidden too.
+    ones. They count in any case, with `-`, `_` or neither, percent-encoded, and in the last bracket, `user[password]`;
+    in the query, the fragment and the path parameters of the URL, of a Referer, of a Location sent, and of every other
+    entry of environ that holds a URL. A name and a password in a URL, `https://ann:pw@host/`, are hidden too.
     `headers`: fields of which nothing is shown, asked for and sent ones alike. `cookies`: names of cookies; None for
     the parameters and what sessions and logins are often called.
     `path(path)`: gives the path as it may be shown, for secrets that are part of it, `/reset/<secret>`. It gets the
@@ -87,18 +87,18 @@ class Privacy:
     ) -> None:
         if path is not None and not callable(path):
             raise ConfigurationError(f"path= is a function of a path, not {path!r}")
-        names = frozenset(map(_spoken, (*_names("parameters", parameters), *_names("and_parameters", and_parameters))))
+        names = frozenset(map(_joined, (*_names("parameters", parameters), *_names("and_parameters", and_parameters))))
         put = object.__setattr__
         put(self, "_parameters", names)
         # The same few names come again and again: to remember what they are takes 0.1 us, to find out 1.
-        put(self, "_is_secret", lru_cache(maxsize=1024)(lambda name: _spoken(unquoted(name)) in names))
+        put(self, "_is_secret", lru_cache(maxsize=1024)(lambda name: _joined(unquoted(name)) in names))
         fields = _names("headers", headers)
         put(self, "_headers", frozenset(map(_field_name, fields)))
         put(self, "keys", frozenset((*map(environ_key, fields), _PROTOCOL)))
         if cookies is None:
-            put(self, "_cookies", names | frozenset(map(_spoken, COOKIES)))
+            put(self, "_cookies", names | frozenset(map(_joined, COOKIES)))
         else:
-            put(self, "_cookies", frozenset(map(_spoken, _names("cookies", cookies))))
+            put(self, "_cookies", frozenset(map(_joined, _names("cookies", cookies))))
         put(self, "_rewrite", path)
         put(self, "_anonymise", None)
         if addresses is not None:
@@ -145,6 +145,11 @@ class Privacy:
         end, begin = _end_of_path(text)
         head = text[:end]
         start = _start_of_path(head)
+        if self._rewrite is not None and head.startswith("//") and "@" not in head:
+            # A target of a request, whose path begins so, and no host: shown as the function says, if it says anything.
+            shown = self._path_of_url(head)
+            if shown != head:
+                return shown + text[end:begin] + self.query(text[begin:])
         authority, path = head[:start], head[start:]
         _, at, _ = authority.rpartition("@")
         if at:
@@ -176,7 +181,7 @@ class Privacy:
         bare = spoken.removeprefix("__host_").removeprefix("__secure_")
         # A session that is too long for one cookie goes on in `id.1`.
         first = bare.rstrip("0123456789").rstrip(".")
-        return MASK if not self._cookies.isdisjoint((spoken, bare, first)) else value
+        return MASK if not self._cookies.isdisjoint(map(_joined, (spoken, bare, first))) else value
 
     def address(self, text: str, now: float) -> str:
         """A client's address. `now`: seconds since 1970."""
@@ -246,7 +251,7 @@ class Privacy:
         return text
 
     def _hides(self, name: str) -> bool:
-        return self._is_secret(name) if len(name) <= _LONGEST_KEPT else _spoken(unquoted(name)) in self._parameters
+        return self._is_secret(name) if len(name) <= _LONGEST_KEPT else _joined(unquoted(name)) in self._parameters
 
     def _is_secret_inside(self, text: str) -> bool:
         for _ in range(_DEEPEST):
@@ -299,6 +304,11 @@ def _spoken(name: str) -> str:
             if part and not part.isdigit():  # `token[]` and `token[0]` are lists of tokens
                 return part
     return name
+
+
+def _joined(name: str) -> str:
+    """The same where `access_token`, `accessToken` and `_access-token` are one name."""
+    return _spoken(name).replace("_", "")
 
 
 def _as_text(name: str) -> str:
