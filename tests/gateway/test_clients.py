@@ -223,7 +223,7 @@ def test_the_direct_peer_stays_known():
 
 def test_of_two_layers_the_outer_one_has_found_the_truth():
     def wrapped(app):
-        return ProxyMiddleware(app, trust=["0.0.0.0/1", "128.0.0.0/1"])
+        return ProxyMiddleware(app, trust=["0.0.0.0/1", "192.0.0.0/3"])
 
     found = {}
 
