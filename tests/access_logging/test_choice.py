@@ -72,7 +72,7 @@ def test_a_quiet_path_hides_its_good_answers_and_nothing_else():
     log.abort()
     assert len(log.lines) == 2
     assert log.layer.skipped == 1000
-    assert log.layer.lines_lost == 0
+    assert log.layer.failures == 0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_function_that_fails_costs_no_line_and_is_counted():
     log = Log(skip=lambda record: 1 / 0)
     assert log.ask().body == b"hello\n"
     assert log.lines == ["/healthz 200"]
-    assert log.layer.lines_lost == 1
+    assert log.layer.failures == 1
 
 
 def test_a_sample_is_a_share_of_the_ids():

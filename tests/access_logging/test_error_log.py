@@ -60,7 +60,7 @@ def test_a_handler_that_fails_takes_nothing_with_it(monkeypatch):
     log = Recorder(raises, error_log=True)
     escaped, _ = serve(log.layer)
     assert escaped is BOOM
-    assert (log.record.error, log.layer.lines_lost) == ("ValueError", 0)
+    assert (log.record.error, log.layer.failures) == ("ValueError", 0)
 
 
 def test_nothing_is_logged_unless_asked_for(caplog):

@@ -37,7 +37,7 @@ class Log:
 
     @property
     def lost(self):
-        return self.layer.lines_lost
+        return self.layer.failures
 
 
 @pytest.fixture

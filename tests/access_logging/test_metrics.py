@@ -300,7 +300,7 @@ def test_lines_that_fail_are_counted_and_so_are_their_requests():
     metrics = Metrics()
     layer = logged(metrics, sink=broken)
     assert ask(layer).text == "hello\n"
-    assert value(metrics, "middleware_log_lines_total", outcome="failed") == layer.lines_lost == 1
+    assert value(metrics, "middleware_log_lines_total", outcome="failed") == layer.failures == 1
     assert value(metrics, "middleware_log_lines_total", outcome="written") == 0
     assert value(metrics, "http_requests_total", method="GET", status="200", route="") == 1
 
@@ -311,7 +311,7 @@ def test_a_clock_that_fails_leaves_a_request_of_which_nothing_is_known():
     assert ask(layer).text == "hello\n"
     assert value(metrics, "http_requests_total", method="GET", status="_OTHER", route="") == 1
     assert value(metrics, "http_requests_in_flight") == 0
-    assert value(metrics, "middleware_log_lines_total", outcome="failed") == layer.lines_lost == 1
+    assert value(metrics, "middleware_log_lines_total", outcome="failed") == layer.failures == 1
 
 
 class CountingSink:

@@ -50,7 +50,7 @@ def offered(sink, lines, **environ):
     layer = LoggingMiddleware(hello, sink=sink, format=by_path)
     for line in lines:
         assert ask(layer, f"/{line}", **{"wsgi.errors": errors, **environ}).body == b"hello"
-    assert layer.lines_lost == 0
+    assert layer.failures == 0
     return errors.getvalue()
 
 

@@ -182,7 +182,7 @@ def test_a_function_that_makes_rubbish_or_fails_is_counted_and_replaced(bad):
     for make in (lambda: bad, fail):
         made = layer(request_ids=RequestIds(make=make))
         assert len(ask(made).text) == 32
-        assert made.lines_lost == 1
+        assert made.failures == 1
 
 
 def test_a_function_that_fails_to_judge_refuses():
@@ -191,7 +191,7 @@ def test_a_function_that_fails_to_judge_refuses():
 
     made = layer(request_ids=RequestIds(trust=True, accept=fail))
     assert len(ask(made, headers={"X-Request-ID": "theirs"}).text) == 32
-    assert made.lines_lost == 1
+    assert made.failures == 1
 
 
 @pytest.mark.parametrize(

@@ -80,14 +80,14 @@ def test_the_function_may_ask_who_the_user_is():
 def test_a_function_that_fails_is_counted_and_changes_nothing(failing):
     layer = timed(hello, failing)
     answer = ask(layer)
-    assert (answer.text, answer.header("Server-Timing"), layer.lines_lost) == ("hello\n", None, 1)
+    assert (answer.text, answer.header("Server-Timing"), layer.failures) == ("hello\n", None, 1)
 
 
 def test_a_timer_that_fails_when_the_head_leaves_changes_nothing():
     timer = iter([1.0])
     layer = timed(hello, timer=lambda: next(timer))
     assert ask(layer).text == "hello\n"
-    assert layer.lines_lost == 2  # the field, and then the line
+    assert layer.failures == 2  # the field, and then the line
 
 
 def test_the_field_of_the_application_is_kept_beside_ours():

@@ -203,7 +203,7 @@ def test_a_failure_is_counted_and_told_and_the_response_never_notices(options):
     layer = LoggingMiddleware(hello, **{"sink": lambda line: None, "request_ids": RequestIds(None), **options})
     answer = ask(layer, **{"wsgi.errors": errors})
     assert (answer.status, answer.headers, answer.body) == ("200 OK", [("Content-Type", "text/plain")], b"hello")
-    assert layer.lines_lost == 1
+    assert layer.failures == 1
     assert errors.getvalue().startswith("access log: 1 failures so far, the last by ")
     assert errors.getvalue()[:-1].isprintable()
 
@@ -220,7 +220,7 @@ def test_a_timer_that_fails_half_way_costs_a_line_and_no_more():
     ticks = iter([1.0])
     layer = LoggingMiddleware(hello, sink=lambda line: None, timer=lambda: next(ticks))
     assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
-    assert layer.lines_lost == 1
+    assert layer.failures == 1
 
 
 def test_a_broken_clock_leaves_the_request_its_id():
@@ -271,7 +271,7 @@ def test_a_failure_is_counted_in_a_child_that_was_forked_while_another_was():
 def test_an_error_stream_that_fails_too_changes_nothing(errors):
     layer = LoggingMiddleware(hello, sink=fails)
     assert ask(layer, **{"wsgi.errors": errors}).body == b"hello"
-    assert layer.lines_lost == 1
+    assert layer.failures == 1
 
 
 def test_failures_in_many_threads_are_all_counted():
@@ -288,7 +288,7 @@ def test_failures_in_many_threads_are_all_counted():
         thread.start()
     for thread in threads:
         thread.join()
-    assert layer.lines_lost == 160
+    assert layer.failures == 160
 
 
 def test_a_closed_file_costs_the_line_and_no_more(tmp_path):
@@ -296,4 +296,4 @@ def test_a_closed_file_costs_the_line_and_no_more(tmp_path):
     sink.close()
     layer = LoggingMiddleware(hello, sink=sink)
     assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
-    assert layer.lines_lost == 1
+    assert layer.failures == 1

@@ -297,7 +297,7 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
         quiet={"/healthz": "2xx"}, skip=lambda record: record.aborted, sample=0.1, slow=1, levels=["5xx=ERROR"]
     )
     logged = LoggingMiddleware(app, sink=print, privacy=hide, choice=choice)
-    assert_type(logged.skipped + logged.lines_lost, int)
+    assert_type(logged.skipped + logged.failures, int)
     app = LoggingMiddleware(logged, sink=print, privacy=None, choice=Choice(quiet=["/healthz"]))
     logging.getLogger().addFilter(RequestIdFilter())
     name_all_records()

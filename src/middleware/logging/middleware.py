@@ -53,7 +53,7 @@ class LoggingMiddleware:
     may ask who the user is.
     `clock` gives the time of day in seconds since 1970, `timer` seconds for durations.
 
-    Whatever fails here, and each function of yours that does, is counted in `lines_lost` and told on `wsgi.errors` once
+    Whatever fails here, and each function of yours that does, is counted in `failures` and told on `wsgi.errors` once
     a minute at most; the response never notices. Raises ConfigurationError for an option that cannot work.
     """
 
@@ -112,7 +112,7 @@ class LoggingMiddleware:
         self._failures = Failures()
 
     @property
-    def lines_lost(self) -> int:
+    def failures(self) -> int:
         """How often something failed, which costs a line but for functions such as `skip`. A queue counts its own."""
         return self._failures.count
 
