@@ -18,7 +18,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 MOST_LINES = 400
 
 ROOMS = {"auth", "sessions", "cookies", "caching", "logging", "gateway"}
-TOOLS = {"wsgi", "headers", "signing", "stores", "units", "operators", "events", "networks", "timings"}
+TOOLS = {"wsgi", "headers", "signing", "stores", "units", "operators", "events", "options", "networks", "timings"}
 # What stands at the edge, and who alone may import it.
 IMPORTED_BY = {"integrations": {"commands"}, "commands": {"__main__"}, "__main__": set(), "testing": set()}
 
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "headers": {"errors"},
     "networks": {"errors"},
     "units": {"errors"},
+    "options": {"errors"},
     "operators": {"errors"},
     "timings": set(),
     "events": {"operators"},  # a listener that fails is told to the operator once

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from middleware.errors import ConfigurationError
 from middleware.logging import LoggingMiddleware
 from middleware.logging.formats.apache import ApacheFormat, compiled, parsed
+from middleware.logging.formats.json_lines import JsonFormat
 from middleware.logging.formats.shipped import COMBINED, COMMON
 
 NOON = 1795236976.789012  # 21 November 2026, 04:56:16 UTC
@@ -456,3 +457,17 @@ def test_a_value_is_cut_at_its_cap(directive, key, cap):
     assert shown("x" * cap) == "x" * cap
     assert shown("x" * (cap + 1)) == "x" * (cap - 3) + "..."
     assert shown("x" * (cap - 4) + "\xff" * 9) == "x" * (cap - 4) + "..."
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ApacheFormat("%h", strict="no"),
+        lambda: ApacheFormat("%h", utc="no"),
+        lambda: JsonFormat(tracebacks="no"),
+        lambda: JsonFormat(utc=1),
+    ],
+)
+def test_a_word_is_no_switch(make):
+    with pytest.raises(ConfigurationError, match="True or False"):
+        make()

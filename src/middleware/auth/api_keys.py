@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from middleware.auth.frozen import Value
-from middleware.auth.option_checks import a_switch, is_number
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

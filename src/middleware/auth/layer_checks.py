@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from middleware.auth.option_checks import check_store
 from middleware.auth.rules.rule import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
 from middleware.auth.throttle.throttle import Throttle
 from middleware.errors import ConfigurationError
 from middleware.headers import TOKEN, environ_key
+from middleware.options import check_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

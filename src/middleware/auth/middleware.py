@@ -8,7 +8,6 @@ from middleware.auth.answers.answers import Answers
 from middleware.auth.answers.caches import keep_out_of_caches
 from middleware.auth.gate import Gate
 from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
-from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.rules.paths import request_path
 from middleware.auth.rules.rule import AMBIGUOUS, DENIED, Rule, allow, require
 from middleware.auth.rules.table import Rules
@@ -26,6 +25,7 @@ from middleware.auth.schemes.base import (
 from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
 from middleware.auth.throttle.throttle import Throttle
 from middleware.events import Event, emit
+from middleware.options import a_switch, check_clock
 from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
 

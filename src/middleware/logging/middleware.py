@@ -13,6 +13,7 @@ from middleware.logging.privacy import Privacy
 from middleware.logging.record import AccessRecord, code_of, path_of
 from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
+from middleware.options import a_switch
 from middleware.timings import TIMINGS
 from middleware.wsgi import forward
 from middleware.wsgi.bodies import Body
@@ -90,9 +91,7 @@ class LoggingMiddleware:
         self._ids = request_ids
         self._header = request_ids.header if request_ids.echo else None
         self._trace = None if trace is None else _tracer(anew=trace == "new")
-        if not isinstance(error_log, bool):
-            raise ConfigurationError(f"error_log= is True or False, not {error_log!r}: lines go to sink=")
-        self._error_log = error_log
+        self._error_log = a_switch("error_log", error_log)
         self._metrics = metrics
         self._written: Outcome | None = None if metrics is None else _follow(metrics, sink)
         if not isinstance(server_timing, bool) and not callable(server_timing):

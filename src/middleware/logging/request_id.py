@@ -8,6 +8,7 @@ from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import TOKEN, environ_key
 from middleware.logging.privacy import PEER_KEY
 from middleware.networks import Networks
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,9 +67,8 @@ class RequestIds:
             raise ConfigurationError(f'header={header!r} is no field name: try "X-Request-ID"')
         if header is not None and header.lower() in _TAKEN:
             raise ConfigurationError(f'header={header!r} has a meaning of its own: try "X-Request-ID"')
-        for name, switch in (("echo", echo), ("trust", trust)):
-            if not isinstance(switch, bool):
-                raise ConfigurationError(f"{name}= is True or False, not {switch!r}")
+        a_switch("echo", echo)
+        a_switch("trust", trust)
         for name, function in (("accept", accept), ("make", make)):
             if function is not None and not callable(function):
                 raise ConfigurationError(f"{name}= is a function, not {function!r}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from middleware.auth.frozen import Frozen
-from middleware.auth.option_checks import a_switch, is_number
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

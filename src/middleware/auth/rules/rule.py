@@ -7,9 +7,9 @@ frameworks read as another method only make it stricter.)
 from __future__ import annotations
 
 from middleware.auth.frozen import Frozen
-from middleware.auth.option_checks import a_switch, check_seconds
 from middleware.auth.rules.paths import readings
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch, check_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import time
 
 from middleware.auth.api_keys import ApiKeyRecord, id_of, is_right
 from middleware.auth.identity import Identity
-from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell_unavailable
 from middleware.errors import ConfigurationError
 from middleware.headers import environ_key
+from middleware.options import check_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

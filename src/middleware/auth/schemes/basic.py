@@ -7,10 +7,10 @@ from binascii import a2b_base64, b2a_base64
 
 from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
-from middleware.auth.option_checks import check_clock
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import check_users
+from middleware.options import check_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

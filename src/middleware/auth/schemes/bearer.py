@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 
 from middleware.auth.jwt.errors import InvalidToken
-from middleware.auth.option_checks import a_switch, check_clock, is_number
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError
 from middleware.headers import quoted
+from middleware.options import a_switch, check_clock, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

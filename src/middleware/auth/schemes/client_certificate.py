@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from middleware.auth.identity import Identity
-from middleware.auth.option_checks import a_switch, check_clock, check_roles
+from middleware.auth.option_checks import check_roles
 from middleware.auth.proof import Field, Proof
 from middleware.auth.schemes.base import Refused
 from middleware.auth.telling import tell
 from middleware.errors import ConfigurationError, MissingExtra
 from middleware.operators import say_once
+from middleware.options import a_switch, check_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from middleware.auth.login import kept_login
 from middleware.auth.login.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
 from middleware.auth.login.login_paths import LoginPaths
 from middleware.auth.made_once import made_once
-from middleware.auth.option_checks import check_clock
 from middleware.auth.telling import tell
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, SessionClosed, TooManySessions
 from middleware.headers import quoted
 from middleware.operators import say_once
+from middleware.options import check_clock
 from middleware.sessions.middleware import SessionMiddleware
 
 TYPE_CHECKING = False

@@ -12,11 +12,11 @@ from math import ceil
 from threading import Lock
 
 from middleware.auth.made_once import made_once
-from middleware.auth.option_checks import check_clock, check_seconds, check_store
 from middleware.auth.throttle.delays import Delays
 from middleware.errors import ConfigurationError, StoreError
 from middleware.networks import Networks, network_of, wider_network, without_port
 from middleware.operators import say_once
+from middleware.options import check_clock, check_seconds, check_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ does. They begin with `wm.`; the peers pass over them.
 
 from __future__ import annotations
 
-from middleware.auth.option_checks import is_number
 from middleware.auth.tickets.codec import Ticket
 from middleware.errors import ConfigurationError
+from middleware.options import is_number
 
 MOST_AHEAD = 60  # seconds that the clock of another machine may be ahead
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from middleware.auth.frozen import Value
-from middleware.auth.option_checks import a_switch
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import os
 import time
 
 from middleware.auth.names import normal_name
-from middleware.auth.option_checks import a_switch, check_clock
 from middleware.auth.users.account import Account
 from middleware.auth.users.entries import entries_of, findings_of, same_names
 from middleware.auth.users.groups import roles_in
 from middleware.auth.users.warning import tell_invalid, tell_same, tell_weak
 from middleware.auth.users.watched import WatchedFile, lines_of
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch, check_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ A source is asked anew for every request, so a changed password or a deleted acc
 from __future__ import annotations
 
 from middleware.auth.names import normal_name
-from middleware.auth.option_checks import a_switch
 from middleware.auth.passwords import cost_of, need_extra, need_form, new_cost
 from middleware.auth.users.account import account_of
 from middleware.auth.users.htpasswd import Htpasswd
 from middleware.auth.users.warning import tell_weak
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from middleware.logging.escaping import MAX_LINE, QUOTED, UNQUOTED, USER, WORD, 
 from middleware.logging.formats.base import LineFormat
 from middleware.logging.formats.directives import BLANK, Directive, Unknown, directive
 from middleware.logging.formats.shipped import COMBINED, COMMON, WORDS, shipped
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class ApacheFormat(LineFormat):
             raise ConfigurationError(f"a format string is text, not {text!r}")
         if not _is_plain(missing_address):
             raise ConfigurationError(f'missing_address={missing_address!r} would break the line: try "0.0.0.0"')
-        if strict and text.lstrip()[:1] in ("{", "["):
+        a_switch("utc", utc)
+        if a_switch("strict", strict) and text.lstrip()[:1] in ("{", "["):
             raise ConfigurationError(
                 f"the format {text!r} looks like JSON, which a quote in a value would break: give "
                 "JsonFormat({name: directive, ...}), or strict=False where it is none"

@@ -13,6 +13,7 @@ from middleware.logging.formats.base import LineFormat
 from middleware.logging.formats.readable import fitted, readable
 from middleware.logging.formats.schemas import ECS, OTEL, fields
 from middleware.logging.formats.usual_json import usual_json
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class JsonFormat(LineFormat):
     def __init__(
         self, schema: str | Own = "ecs", *, extra: Own = (), tracebacks: bool = True, utc: bool = False
     ) -> None:
+        a_switch("tracebacks", tracebacks)
+        a_switch("utc", utc)
         self.schema = schema if isinstance(schema, str) else "own"
         own = [*_pairs(extra)]
         names: set[str] = set()

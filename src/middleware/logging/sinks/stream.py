@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BufferedIOBase, RawIOBase
 
 from middleware.errors import ConfigurationError
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +28,9 @@ class StreamSink:
     def __init__(self, stream: TextIO, *, flush: bool = False) -> None:
         if not hasattr(stream, "flush"):
             raise ConfigurationError(f"stream={stream!r} is none: give a text stream, such as sys.stdout")
-        if not isinstance(flush, bool):
-            raise ConfigurationError(f"flush= is True or False, not {flush!r}")
         self._stream = stream
         self._write = writer(stream)
-        self._flush_each = stream.flush if flush else None
+        self._flush_each = stream.flush if a_switch("flush", flush) else None
 
     def write(self, line: str, /) -> None:
         """Write one line. What the stream raises, leaves."""
