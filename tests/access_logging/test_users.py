@@ -108,3 +108,31 @@ def test_what_is_no_name_stays_in_its_field_too(source, name):
 @pytest.mark.parametrize("source", [by_basic, by_header], ids=lambda source: source.__name__)
 def test_what_our_schemes_refuse_is_nobody(source, name):
     assert shown_by(source, name) == "-"
+
+
+class Textless:
+    """A value that has no text, as an object of a database that is closed."""
+
+    def __str__(self):
+        raise RuntimeError("detached")
+
+
+@pytest.mark.parametrize("form", ["combined", "json", "logfmt", "%u %{user}n %{trace_id}n"])
+@pytest.mark.parametrize("note", ["user", "trace_id", "route"])
+def test_a_note_that_has_no_text_takes_no_line_with_it(form, note):
+    def app(environ, start_response):
+        environ["middleware.notes"][note] = Textless()
+        start_response("200 OK", [])
+        return [b""]
+
+    lines = []
+    layer = LoggingMiddleware(app, format=form, sink=lines.append)
+    ask(layer)
+    assert (len(lines), layer.lines_lost) == (1, 0)
+
+
+def test_notes_that_are_none_are_made_anew():
+    lines = []
+    layer = LoggingMiddleware(lambda environ, start_response: start_response("200 OK", []) and [], sink=lines.append)
+    ask(layer, **{"middleware.notes": None})
+    assert len(lines) == 1

@@ -123,7 +123,9 @@ class LoggingMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = environ.copy()  # the application may rewrite its own
         request_id = environ[KEY] = self._ids.id_of(request, lambda error: self._failures.add(error, environ))
-        notes: dict[str, Any] = environ.setdefault(NOTES_KEY, {})
+        notes: dict[str, Any] | None = environ.get(NOTES_KEY)
+        if not isinstance(notes, dict):
+            notes = environ[NOTES_KEY] = {}
         notes["request_id"] = request_id
         entry = _Entry(request, environ, request_id, notes)
         entry.layer = self

@@ -81,7 +81,7 @@ class AccessRecord:
 
     def entry(self, key: str) -> str | None:
         """A text of the environ as it arrived, or None where there is none."""
-        return self._shown(key, _text(self.request.get(key)), self.request)
+        return self._shown(key, text_of(self.request.get(key)), self.request)
 
     def environ_entry(self, key: str) -> str | None:
         """A text of the environ as it is now; None where there is none, or something else."""
@@ -103,7 +103,7 @@ class AccessRecord:
             path = path_of(environ)  # which the user's function judges as a whole
             shown = privacy.path(path)
             if shown != path:
-                return shown.removeprefix(_text(environ.get("SCRIPT_NAME")) or "") if key == "PATH_INFO" else MASK
+                return shown.removeprefix(text_of(environ.get("SCRIPT_NAME")) or "") if key == "PATH_INFO" else MASK
         return privacy.entry(key, value, self.began)
 
     def request_header(self, name: str) -> str | None:
@@ -114,7 +114,7 @@ class AccessRecord:
 
     def cookie(self, name: str) -> str | None:
         """The first cookie of this name that the client sent, as it came, or None."""
-        for pair in (_text(self.request.get("HTTP_COOKIE")) or "").split(";"):
+        for pair in (text_of(self.request.get("HTTP_COOKIE")) or "").split(";"):
             key, separator, value = pair.partition("=")
             if separator and key.strip() == name:
                 value = value.strip()
@@ -192,7 +192,7 @@ class AccessRecord:
 
     @property
     def method(self) -> str:
-        return _text(self.request.get("REQUEST_METHOD")) or "-"
+        return text_of(self.request.get("REQUEST_METHOD")) or "-"
 
     @property
     def protocol(self) -> str:
@@ -236,7 +236,7 @@ class AccessRecord:
     @property
     def user(self) -> str | None:
         """REMOTE_USER as it is now, else the note `user`; never a name that nobody verified."""
-        return _text(self.environ.get("REMOTE_USER") or self.notes.get("user") or None)
+        return text_of(self.environ.get("REMOTE_USER") or self.notes.get("user") or None)
 
     @property
     def referrer(self) -> str | None:
@@ -253,11 +253,11 @@ class AccessRecord:
 
     @property
     def trace_id(self) -> str | None:
-        return _text(self.note("trace_id"))
+        return text_of(self.note("trace_id"))
 
     @property
     def span_id(self) -> str | None:
-        return _text(self.note("span_id"))
+        return text_of(self.note("span_id"))
 
     @property
     def thread(self) -> int:
@@ -267,14 +267,14 @@ class AccessRecord:
 
 def path_of(request: WSGIEnvironment) -> str:
     """SCRIPT_NAME and PATH_INFO."""
-    return (_text(request.get("SCRIPT_NAME")) or "") + (_text(request.get("PATH_INFO")) or "")
+    return (text_of(request.get("SCRIPT_NAME")) or "") + (text_of(request.get("PATH_INFO")) or "")
 
 
 def target_of(request: WSGIEnvironment) -> str:
     """The URL of the request line, as `AccessRecord.target` tells it."""
     uri = request.get("RAW_URI") or request.get("REQUEST_URI")
     if not (uri and isinstance(uri, str)):
-        query = _text(request.get("QUERY_STRING"))
+        query = text_of(request.get("QUERY_STRING"))
         uri = path_of(request).translate(_PERCENT) or "/"
         uri = f"{uri}?{query}" if query else uri
     rest, _ = _protocol_of(request)
@@ -286,13 +286,16 @@ def _protocol_of(request: WSGIEnvironment) -> tuple[str, str]:
 
     Where a client writes blanks into its URL, a server may take all that follows the first of them for the protocol.
     """
-    rest, _, protocol = (_text(request.get("SERVER_PROTOCOL")) or "").strip(" ").rpartition(" ")
+    rest, _, protocol = (text_of(request.get("SERVER_PROTOCOL")) or "").strip(" ").rpartition(" ")
     return rest, protocol or "-"
 
 
-def _text(value: object) -> str | None:
-    # Servers put numbers and None into environ too.
-    return value if value is None or isinstance(value, str) else str(value)
+def text_of(value: object) -> str | None:
+    # Servers put numbers and None into environ too; and what an application noted may have no text.
+    try:
+        return value if value is None or isinstance(value, str) else str(value)
+    except Exception:  # noqa: BLE001 - one value that cannot be shown takes no line with it
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from os import getpid
 from middleware.headers import TOKEN, environ_key
 from middleware.logging.escaping import MAX_FIELD, MAX_OTHER, MAX_URL, as_bytes
 from middleware.logging.formats.stamps import formatted, local_stamp, microseconds, utc_stamp
-from middleware.logging.record import target_of
+from middleware.logging.record import target_of, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _plain(note: object) -> Value:
     """What an application noted, as a text or a number that every format can show."""
     if note is None or isinstance(note, str | bool | int) or (isinstance(note, float) and isfinite(note)):
         return note
-    return str(note)
+    return text_of(note)
 
 
 def _time(argument: str, *, utc: bool) -> Directive:

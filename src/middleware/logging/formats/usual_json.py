@@ -57,8 +57,10 @@ def usual_json(schema: Schema) -> Callable[[AccessRecord], str | None]:
         optional = ids = ""
         if len(record.notes) > 1:
             route, trace_id, span_id = record.note("route"), record.trace_id, record.span_id
+            if not isinstance(route, str):
+                route = None
             short = f"{short}{route}{trace_id}{span_id}"
-            if route and isinstance(route, str):
+            if route:
                 optional = f"{route_}{route}"
             if trace_id:
                 ids = f',"{schema.trace}":"{trace_id}"'
