@@ -464,6 +464,12 @@ def test_the_rest_of_a_forwarding_field_is_hidden():
     assert hide.header("X-Forwarded-For", "1.2.3.4," * 100).count("1.2.3.0") == 32
 
 
+@pytest.mark.parametrize("name", ["Fly-Client-IP", "X-Appengine-User-Ip", "X-Azure-ClientIP", "Forwarded-For"])
+def test_the_fields_of_hosting_services_are_covered(name):
+    line = line_of(f"%{{{name}}}i", hide=Privacy(addresses="/24,/48"), headers={name: "203.0.113.77"})
+    assert line == "203.0.113.0"
+
+
 def test_a_peer_that_is_no_address_stays_a_dash():
     assert line_of("%h", hide=Privacy(addresses="/24,/48"), REMOTE_ADDR="unix:") == "-"
 
@@ -479,6 +485,8 @@ def test_a_peer_that_is_no_address_stays_a_dash():
         ({"addresses": "/33,/48"}, "up to 32 bits"),
         ({"addresses": "/24,/129"}, "up to 128"),
         ({"addresses": "/24"}, "this has 3"),
+        ({"addresses": "255.255.255.0,ffff:ffff:ffff::"}, "no lengths of networks"),
+        ({"addresses": "/24, /48, /64, /64"}, "no lengths of networks"),
         ({"addresses": b"short"}, "a key of 16 bytes or more"),
         ({"addresses": 24}, "not int"),
     ],

@@ -12,6 +12,7 @@ SHORTEST_KEY = 16
 MOST_ENTRIES = 32  # of a forwarding field
 
 _DAY = 86400
+_OF_NETWORKS = "0123456789abcdefABCDEF.:/, "  # what has a comma and no other character was not meant as a key
 _6TO4 = b"\x20\x02"  # 2002::/16: the next 32 bits are an IPv4 address
 
 
@@ -26,6 +27,8 @@ class Anonymiser:
         self._bits = _bits(how)
         self._key = b""
         if self._bits is None:
+            if isinstance(how, str) and "," in how and not how.strip(_OF_NETWORKS):
+                raise ConfigurationError(f'addresses={how!r} are no lengths of networks: "/24,/48", or a key')
             key = how.encode("utf-8", "surrogateescape") if isinstance(how, str) else how
             if len(key) < SHORTEST_KEY:
                 raise ConfigurationError(

@@ -36,6 +36,8 @@ _FORWARDING = {
     "x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "fastly-client-ip",
     "cf-connecting-ip", "cf-connecting-ipv6", "x-cluster-client-ip", "x-original-forwarded-for",
     "x-envoy-external-address", "x-remote-ip", "x-remote-addr", "x-originating-ip",
+    "x-forwarded", "forwarded-for", "x-original-for", "fly-client-ip", "x-appengine-user-ip", "x-azure-clientip",
+    "x-azure-socketip",
 }  # fmt: skip
 _ADDRESSES = ("REMOTE_ADDR", "REMOTE_HOST", PEER_KEY)
 _HOLD_URLS = ("url", "uri", "referer", "referrer", "location", "link", "refresh", "destination", "host")
