@@ -218,3 +218,12 @@ def test_what_cannot_be_is_refused(options):
 def test_request_ids_are_a_value_of_their_own():
     with pytest.raises(ConfigurationError, match="RequestIds"):
         layer(request_ids="X-Request-ID")
+
+
+def test_an_id_that_the_outer_of_two_layers_accepts_is_that_of_both():
+    lines = []
+    inner = LoggingMiddleware(hello, format="%{request_id}n", sink=lines.append)
+    ids = RequestIds(trust=True, accept=lambda text: text.startswith("Root=1/"))
+    outer = LoggingMiddleware(inner, format="%{request_id}n", sink=lines.append, request_ids=ids)
+    assert ask(outer, headers={"X-Request-ID": "Root=1/2"}).header("X-Request-ID") == "Root=1/2"
+    assert lines == ["Root=1/2", "Root=1/2"]

@@ -99,7 +99,7 @@ class RequestIds:
     def id_of(self, request: WSGIEnvironment, failed: Callable[[Exception], object]) -> str:
         """The id of a request. `failed` hears what the functions of the user raise; nothing is raised."""
         known = request.get(KEY)  # of a LoggingMiddleware further out: both lines are about the same request
-        if known and is_request_id(known):
+        if known and _can_be_shown(known):
             return known
         if self.key is not None:
             sent = request.get(self.key)
@@ -110,7 +110,7 @@ class RequestIds:
     def _is_taken(self, sent: object, failed: Callable[[Exception], object]) -> bool:
         if self._accept is None:
             return is_request_id(sent)
-        if not isinstance(sent, str) or not 0 < len(sent) <= MAX_LENGTH or not _VISIBLE.issuperset(sent):
+        if not _can_be_shown(sent):
             return False
         try:
             return bool(self._accept(sent))
@@ -152,3 +152,8 @@ def make_request_id() -> str:
 def is_request_id(text: object) -> TypeGuard[str]:
     """Whether `text` is 1 to 128 letters, digits, dots, dashes and underscores: safe in a header, a line, a query."""
     return isinstance(text, str) and 0 < len(text) <= MAX_LENGTH and not text.strip(_ALLOWED)
+
+
+def _can_be_shown(text: object) -> TypeGuard[str]:
+    """Whether `text` is what `accept=` may let through."""
+    return isinstance(text, str) and 0 < len(text) <= MAX_LENGTH and _VISIBLE.issuperset(text)
