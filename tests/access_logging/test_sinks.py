@@ -297,3 +297,18 @@ def test_a_closed_file_costs_the_line_and_no_more(tmp_path):
     layer = LoggingMiddleware(hello, sink=sink)
     assert ask(layer, **{"wsgi.errors": io.StringIO()}).body == b"hello"
     assert layer.failures == 1
+
+
+def test_a_logger_that_is_too_quiet_for_the_lines_is_told_of_once(caplog):
+    logger = logging.getLogger("middleware.access")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        layer = LoggingMiddleware(hello)
+        for _ in range(2):
+            ask(layer)
+    finally:
+        logger.setLevel(before)
+    told = [record.getMessage() for record in caplog.records if record.name == "middleware.logging"]
+    assert len(told) == 1
+    assert "setLevel(logging.INFO)" in told[0]

@@ -128,7 +128,7 @@ def test_a_note_that_has_no_text_takes_no_line_with_it(form, note):
     lines = []
     layer = LoggingMiddleware(app, format=form, sink=lines.append)
     ask(layer)
-    assert (len(lines), layer.lines_lost) == (1, 0)
+    assert (len(lines), layer.failures) == (1, 0)
 
 
 def test_notes_that_are_none_are_made_anew():

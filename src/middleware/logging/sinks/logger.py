@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from middleware.operators import say_once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from logging import Logger
@@ -9,6 +11,10 @@ if TYPE_CHECKING:
     from middleware.logging.record import AccessRecord
 
 _INFO = 20  # logging's number for it
+_TOO_QUIET = (
+    "access lines are lost: their logger is not enabled for their level, which is INFO unless levels= says otherwise. "
+    'Write logging.getLogger("middleware.access").setLevel(logging.INFO), or give LoggingMiddleware a sink='
+)
 
 
 class LoggerSink:
@@ -34,7 +40,9 @@ class LoggerSink:
                 sys.stderr.write(line + "\n")
             return
         level: int = getattr(record, "level", _INFO)
-        if logger.isEnabledFor(level):
-            from middleware.logging.formats.schemas import fields
+        if not logger.isEnabledFor(level):
+            say_once(_TOO_QUIET, logger="middleware.logging")
+            return
+        from middleware.logging.formats.schemas import fields
 
-            logger.log(level, line, extra={"access": fields(record)})
+        logger.log(level, line, extra={"access": fields(record)})
