@@ -47,7 +47,9 @@ def test_a_clock_may_count_in_whole_seconds(store):
     logins = RememberedLogins(store, DAYS, extend=False, clock=lambda: 1_700_000_000)
     value = begun(logins)
     for _ in range(3):
-        value = logins.use(value, welcome).value
+        used = logins.use(value, welcome)
+        assert (used.user, used.is_theft) == ("ann", False)
+        value = used.value
 
 
 def test_a_series_says_whose_it_is_and_gives_another_token_at_each_use(logins, clock):
