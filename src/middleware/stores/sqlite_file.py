@@ -270,4 +270,5 @@ def _locked(directory: str) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once: gevent's os.close() closes later
         os.close(descriptor)
