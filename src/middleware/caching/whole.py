@@ -43,7 +43,7 @@ class Whole:
         if kind is list or kind is tuple:
             self.chunks = body  # type: ignore[assignment]
         elif kind is ListBody:
-            self.chunks, self._rest = body[:], body  # type: ignore[index]
+            self.chunks, self._rest = body.chunks, body  # type: ignore[attr-defined]
         elif head.waits and not _is_file(body, environ):
             length = self._length(head.status, head.fields)
             if length:

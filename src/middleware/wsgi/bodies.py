@@ -73,24 +73,22 @@ class Body:
             self._exchange.close(self._source)
 
 
-class ListBody(list[bytes]):
-    """A list of chunks that stays a list, so that a server sees how many they are, and that has a `close()`."""
+class ListBody:
+    """A list of chunks that is watched: a server sees how many they are, and closes it.
 
-    __slots__ = ("_closed", "_exchange", "_source")
+    It is no list itself: granian and bjoern take a list as it lies there, and neither iterate over it nor close it.
+    """
 
-    _exchange: Exchange
-    _source: list[bytes] | tuple[bytes, ...]
-    _closed: bool
+    __slots__ = ("_closed", "_exchange", "_source", "chunks")
 
-    @classmethod
-    def of(cls, exchange: Exchange, source: list[bytes] | tuple[bytes, ...]) -> ListBody:
-        """`source`, watched. (A constructor, which also has to call the one of `list`, takes 0.2 us more.)"""
-        # A slice, since to iterate over another such list would be to hand it on.
-        body = cls(source[:] if type(source) is cls else source)
-        body._exchange = exchange
-        body._source = source
-        body._closed = False
-        return body
+    def __init__(self, exchange: Exchange, source: list[bytes] | tuple[bytes, ...] | ListBody) -> None:
+        self.chunks: list[bytes] | tuple[bytes, ...] = source.chunks if type(source) is ListBody else source  # type: ignore[assignment]
+        self._exchange = exchange
+        self._source = source
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self.chunks)
 
     def __iter__(self) -> Iterator[bytes]:
         # A generator will do: what has to happen at the end happens in close().

@@ -78,5 +78,5 @@ def forward(
     if (exchange.watch is None and exchange.end is None) or exchange.ends_with_file(body):
         return body
     if type(body) is list or type(body) is tuple or type(body) is ListBody:
-        return ListBody.of(exchange, body)
+        return ListBody(exchange, body)
     return Body(exchange, body)
