@@ -17,6 +17,10 @@ class LayerMissing(MiddlewareError, LookupError):
     """An accessor was used on a request that did not pass the layer it belongs to."""
 
 
+class ClientGone(MiddlewareError, ConnectionError):
+    """The client left before the body that it had announced was there. An OSError, which frameworks expect of it."""
+
+
 class StoreError(MiddlewareError):
     """A store cannot answer: its backend is down, its file is damaged or read-only."""
 

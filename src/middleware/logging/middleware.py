@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter, time
 
-from middleware.errors import ConfigurationError
+from middleware.errors import ClientGone, ConfigurationError
 from middleware.logging.choice import Choice, Count, tell_slow
 from middleware.logging.context import BodyInContext, RequestNames, enter, leave
 from middleware.logging.escaping import MAX_URL, QUOTED, escaped
@@ -211,7 +211,7 @@ class _Entry(AccessRecord):
             if ending.by_descriptor:
                 self.sent += ending.by_descriptor
             if head is None or (error is not None and not self.sent):
-                self.status = 500
+                self.status = 400 if isinstance(error, ClientGone) else 500
             else:
                 self.status = code_of(head.status)
             self.head = head

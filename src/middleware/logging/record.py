@@ -31,9 +31,9 @@ class AccessRecord:
     it arrived, a copy; `environ`, the one that the application had, as it is now; `headers`, `exception` and `notes`.
     `began`: arrival, in seconds since 1970; `duration`: seconds from arrival to `close()`; `first_byte`: seconds from
     arrival to the first chunk of the body that is not empty, or None.
-    `status`: the final status as a number, 500 where an error left before a byte did, 0 where the application gave no
-    number; `first_status`: the first that the application gave; `status_line` and `headers`: the answer's, as the
-    server took them; `sent`: bytes of the body handed to the server.
+    `status`: the final status as a number, 500 where an error left before a byte did (400 for a ClientGone), 0 where
+    the application gave no number; `first_status`: the first that the application gave; `status_line` and `headers`:
+    the answer's, as the server took them; `sent`: bytes of the body handed to the server.
     `aborted`: the client left before the answer was complete; `exception`: what the application raised, or None, and
     `error`: the name of its class.
     `slow`: it took longer than `Choice(slow=...)` says; `level_name` and `level`: what `Choice(levels=...)` says of the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middleware.errors import ClientGone
 from middleware.wsgi.bodies import close
 from middleware.wsgi.breaches import started_twice
 from middleware.wsgi.response import Response
@@ -22,9 +23,10 @@ class Ending:
     """How an answer ended, as `forward` tells its `end`.
 
     `completed`: all of it was handed to the server; HEAD, 204 and 304 that nobody iterated count.
-    `gone`: the server stopped asking, or its `write()` raised: the client has most likely left.
+    `gone`: the server stopped asking, its `write()` raised, or the application let a ClientGone of `wsgi.input` fly:
+    the client has most likely left.
     `error`: what the application, `amend`, `watch`, a `close()` or the server's `write()` raised, or None.
-    `server_error`: what the server's `write()` raised, whatever the application made of it, or None.
+    `server_error`: what the server's `write()` raised, whatever the application made of it; that ClientGone; or None.
     `by_descriptor`: bytes of a file that the server took by its descriptor (sendfile), which `watch` cannot see.
     `head`: the latest status and header fields that the server took, or None.
     `first`: the first that the application gave, whether the server took it or another in its place, or None.
@@ -272,6 +274,8 @@ class Exchange:
     def ending(self) -> Ending:
         """How it ended, once it has."""
         error, server_error = self.error, self.server_error
+        if server_error is None and isinstance(error, ClientGone):
+            server_error = error
         first = self.first or self.head
         if server_error is not None:  # bytes are missing, though the application may have gone on
             return Ending(False, True, error, 0, self.accepted, first, server_error)
