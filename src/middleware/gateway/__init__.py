@@ -1,4 +1,4 @@
-"""The truth about the connection, where trusted proxies stand in front."""
+"""The truth about the connection: what trusted proxies say of it, and what servers and gateways get wrong."""
 
 from __future__ import annotations
 
