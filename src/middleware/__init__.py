@@ -31,6 +31,7 @@ __all__ = [
     "Ending",
     "Event",
     "FileSink",
+    "GatewayMiddleware",
     "Htdigest",
     "Htpasswd",
     "Identity",
@@ -44,6 +45,7 @@ __all__ = [
     "Privacy",
     "ProxyMiddleware",
     "QueueSink",
+    "RawTargetMiddleware",
     "RedisStore",
     "RememberMe",
     "RequestIdFilter",
@@ -122,6 +124,8 @@ if TYPE_CHECKING:
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
     from middleware.gateway import ProxyMiddleware
+    from middleware.gateway.normal import GatewayMiddleware
+    from middleware.gateway.raw_target import RawTargetMiddleware
     from middleware.logging import (
         AccessRecord,
         ApacheFormat,
@@ -157,6 +161,8 @@ _ROOMS = {
     "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
     "events": ("Event",),
     "gateway": ("ProxyMiddleware",),
+    "gateway.normal": ("GatewayMiddleware",),
+    "gateway.raw_target": ("RawTargetMiddleware",),
     "logging": (
         "AccessRecord", "ApacheFormat", "Choice", "FileSink", "JsonFormat", "LoggingMiddleware", "Metrics", "Privacy",
         "RequestIdFilter", "RequestIds", "StreamSink", "get_request_id", "name_all_records", "trace_headers",

@@ -15,7 +15,9 @@ from middleware import (
     ConditionalMiddleware,
     CookieMiddleware,
     FileSink,
+    GatewayMiddleware,
     LoggingMiddleware,
+    RawTargetMiddleware,
     SessionMiddleware,
     get_cookies,
     get_session,
@@ -39,6 +41,8 @@ LAYERS = {
     "auth": AuthMiddleware,
     "logging": LoggingMiddleware,
     "proxy": ProxyMiddleware,
+    "gateway": GatewayMiddleware,
+    "raw_target": RawTargetMiddleware,
 }
 SECRET = "a secret of the test, 32 characters"
 PASSWORD = "correct horse battery"

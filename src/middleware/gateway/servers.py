@@ -10,7 +10,7 @@ from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
     from wsgiref.types import WSGIEnvironment
 
@@ -75,8 +75,7 @@ SERVERS = (
 )
 
 
-@lru_cache(maxsize=64)
-def server_of(software: object, input_class: type) -> Server:
+def _find(software: object, input_class: type) -> Server:
     """The server with this SERVER_SOFTWARE, if it is text, and this class of `wsgi.input`."""
     own = f"{input_class.__module__}.{input_class.__qualname__}"
     for server in SERVERS:
@@ -86,6 +85,9 @@ def server_of(software: object, input_class: type) -> Server:
         if server.software and str(software).startswith(server.software):
             return server
     return ANY_OTHER
+
+
+server_of: Callable[[object, type], Server] = lru_cache(maxsize=64)(_find)
 
 
 def chunked_at(server: Server, environ: WSGIEnvironment) -> Chunked:

@@ -67,7 +67,7 @@ DURATIONS = {
     "leeway", "lifetime", "longest_delay", "max_age", "nonce_lifetime", "reissue_time", "remember_for", "renew_every",
     "slow", "stale_on_failure", "timeout",
 }  # fmt: skip
-SIZES = {"max_body", "max_bytes", "max_object"}
+SIZES = {"drain", "max_body", "max_bytes", "max_object"}
 COUNTS = {"chunks", "days", "free_failures", "hops", "max_nonces", "max_sessions", "max_waiters", "network_failures"}
 SHARES = {"heuristic", "sample"}
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware
     from middleware.gateway import ProxyMiddleware
+    from middleware.gateway.normal import GatewayMiddleware
+    from middleware.gateway.raw_target import RawTargetMiddleware
     from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
     from middleware.sessions import SessionMiddleware
@@ -111,6 +113,23 @@ def proxy(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf:
     from middleware.gateway import ProxyMiddleware
 
     layer: ProxyMiddleware = build(ProxyMiddleware, app, options=local_conf, where=section("proxy", global_conf))
+    return layer
+
+
+def gateway(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> GatewayMiddleware:
+    """`egg:wsgi-middleware#gateway`: `GatewayMiddleware`."""
+    from middleware.gateway.normal import GatewayMiddleware
+
+    layer: GatewayMiddleware = build(GatewayMiddleware, app, options=local_conf, where=section("gateway", global_conf))
+    return layer
+
+
+def raw_target(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> RawTargetMiddleware:
+    """`egg:wsgi-middleware#raw_target`: `RawTargetMiddleware`."""
+    from middleware.gateway.raw_target import RawTargetMiddleware
+
+    where = section("raw_target", global_conf)
+    layer: RawTargetMiddleware = build(RawTargetMiddleware, app, options=local_conf, where=where)
     return layer
 
 
