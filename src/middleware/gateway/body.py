@@ -109,7 +109,7 @@ class RequestBody(BufferedIOBase):
         self.touched = True
         try:
             part = self._from_server(wanted)
-        except (OSError, ValueError) as error:  # ValueError: cheroot
+        except (OSError, ValueError, EOFError) as error:  # ValueError: cheroot; EOFError: flup, AJP
             raise ClientGone(f"the body of the request broke off: {error}") from error
         if isinstance(part, str):  # flup, SCGI
             part = part.encode("latin-1")

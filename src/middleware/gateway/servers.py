@@ -59,7 +59,7 @@ class Server:
 
 ANY_OTHER = Server("any other", not_text=None)
 SERVERS = (
-    Server("cheroot", input_of="cheroot.", chunked="decoded"),  # and CherryPy, whose server it is
+    Server("cheroot", input_of="cheroot.", chunked="decoded", quiet_on_errors=True),  # and CherryPy, whose server it is
     Server("eventlet", input_of="eventlet.", chunked="decoded", not_text=("headers_raw",)),
     Server("flup, AJP", input_of="flup.server.ajp_base.", chunked="lost", quiet_on_errors=True),
     Server("gevent", input_of="gevent.pywsgi."),
