@@ -158,14 +158,20 @@ def _our_source():
         shutil.rmtree(folder)
 
 
+_CGI = """#!/usr/bin/python3 -B
+import sys
+sys.path.insert(0, "{folder}")
+from gateway_app import application
+from wsgiref.handlers import CGIHandler
+CGIHandler().run(application)
+"""
+
+
 @contextmanager
 def apache_cgi(application, log):
     with _our_source() as folder:
         script = folder / "app.cgi"
-        script.write_text(
-            f"#!/usr/bin/python3 -B\nimport sys\nsys.path.insert(0, {str(folder)!r})\nfrom gateway_app import application\n"
-            "from wsgiref.handlers import CGIHandler\nCGIHandler().run(application)\n"
-        )
+        script.write_text(_CGI.format(folder=folder))
         script.chmod(0o755)
         allowed = f"<Directory {folder}>\nRequire all granted\n</Directory>"
         with apache(f"ScriptAlias /app {script}\n{allowed}") as port:

@@ -21,9 +21,9 @@ def tells(environ, start_response):
     return [json.dumps([environ.get("SCRIPT_NAME"), environ.get("PATH_INFO")]).encode()]
 
 
-def told(target, name="REQUEST_URI", mount="", **entries):
+def told(target, name="REQUEST_URI", mount="", decoded=False, **entries):
     """What the application sees: SCRIPT_NAME and PATH_INFO, or the status of a refusal."""
-    layer = RawTargetMiddleware(tells, mount=mount)
+    layer = RawTargetMiddleware(tells, mount=mount, decoded=decoded)
     answer = ask(layer, **{**WRONG, "REQUEST_URI": "", "RAW_URI": "", name: target, **entries})
     return tuple(json.loads(answer.body)) if answer.code == 200 else answer.code
 
@@ -111,14 +111,40 @@ def test_a_mount_that_is_no_path_is_refused_with_what_to_write(mount):
         RawTargetMiddleware(tells, mount=mount)
 
 
+@pytest.mark.parametrize(
+    ("target", "query", "path"),
+    [
+        ("/caf\xc3\xa9", "", "/caf\xc3\xa9"),
+        ("/a%2561b c#d?x=%20", "x=%20", "/a%2561b c#d"),
+        ("/a?b", "", "/a?b"),
+        ("/a?b?b", "b", "/a?b"),
+        ("/%zz", "", "/%zz"),
+        ("/\n", "", "/\n"),
+    ],
+)
+def test_a_target_that_is_decoded_already_is_not_decoded_again(target, query, path):
+    assert told(target, decoded=True, QUERY_STRING=query) == ("", path)
+    assert told(f"/app{target}", decoded=True, QUERY_STRING=query, mount="/app") == ("/app", path)
+
+
+@pytest.mark.parametrize("target", ["a", "/\0", "/\u20ac", "http://host/path", 7])
+def test_a_decoded_target_that_is_no_path_is_refused(target):
+    assert told(target, decoded=True) == 400
+
+
+def test_decoded_is_true_or_false():
+    with pytest.raises(ConfigurationError, match="decoded= is True or False, not 'yes'"):
+        RawTargetMiddleware(tells, decoded="yes")
+
+
 @given(st.binary().filter(lambda path: b"\0" not in path), st.sampled_from(["", "/", "/a", "!~"]))
 def test_any_bytes_arrive_as_they_were_encoded(path, safe):
     assert told("/" + quote_from_bytes(path, safe=safe)) == ("", "/" + path.decode("latin-1"))
 
 
-@given(st.text())
-def test_no_target_is_an_exception(target):
-    found = told(target)
+@given(st.text(), st.booleans())
+def test_no_target_is_an_exception(target, decoded):
+    found = told(target, decoded=decoded)
     assert found in (400, ("", "/garbage"), (WRONG["SCRIPT_NAME"], "/garbage")) or found[1].startswith("/")
 
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from middleware.errors import ConfigurationError
 from middleware.gateway.answering import page
+from middleware.options import a_switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,24 +22,27 @@ class RawTargetMiddleware:
 
     `mount`: the path at which the application is, such as "/app"; "" for the root of the site. What is not below it is
         answered 404.
+    `decoded`: the target is decoded already, as that of `gunicorn --protocol uwsgi` is, which decodes PATH_INFO once
+        more.
 
     A target that is no path, percent-encoded where it must be and without NUL, is answered 400; of an absolute one
     (`http://host/path`) the path counts; `*` is passed on as it is, and so is a request without a target.
     What the server in front has made of the path is undone, so its own rules by path no longer bind what arrives here.
-    Raises ConfigurationError for a `mount` that is no path.
+    Raises ConfigurationError for a `mount` that is no path, and a `decoded` that is not True or False.
     """
 
-    def __init__(self, app: WSGIApplication, *, mount: str = "") -> None:
+    def __init__(self, app: WSGIApplication, *, mount: str = "", decoded: bool = False) -> None:
         self.app = app
         if not isinstance(mount, str) or (mount and (not mount.startswith("/") or mount.endswith("/"))):
             raise ConfigurationError(f'mount= begins with a slash and ends without, "/app", or is "", not {mount!r}')
+        self._decoded = a_switch("decoded", decoded)
         self._mount = mount.encode("utf-8", "surrogateescape").decode("latin-1")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
         if not target or target == "*":
             return self.app(environ, start_response)
-        path = path_of(target)
+        path = path_as_it_is(target, environ.get("QUERY_STRING") or "") if self._decoded else path_of(target)
         if path is None:
             return page("400 Bad Request", "The target of the request is no path.")(environ, start_response)
         mount = self._mount
@@ -47,6 +51,14 @@ class RawTargetMiddleware:
         environ["SCRIPT_NAME"] = mount
         environ["PATH_INFO"] = path[len(mount) :]
         return self.app(environ, start_response)
+
+
+def path_as_it_is(target: object, query: str) -> str | None:
+    """The path in a target that is decoded already, and so may have question marks that begin no query."""
+    if not isinstance(target, str):
+        return None
+    path = target.removesuffix(f"?{query}") if query else target
+    return None if not path.startswith("/") or max(path) > "\xff" or "\0" in path else path
 
 
 def path_of(target: object) -> str | None:
