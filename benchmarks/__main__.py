@@ -24,6 +24,7 @@ def main() -> None:
     from benchmarks import (
         access_log,
         cold_start,
+        gateway,
         kernel,
         logins,
         metrics,
@@ -39,6 +40,7 @@ def main() -> None:
         there = Path(directory)
         rows = [
             *kernel.rows(),
+            *gateway.rows(),
             *proxies.rows(),
             *tokens.rows(),
             *sessions.rows(redis_port),

@@ -177,6 +177,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/log-sinks.md",
         "docs/log-privacy.md",
         "docs/proxies.md",
+        "docs/gateway.md",
         "docs/metrics.md",
         "docs/pastedeploy.md",
         "docs/flask.md",

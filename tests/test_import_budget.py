@@ -123,6 +123,14 @@ def test_what_finds_out_the_client_behind_proxies_loads_nothing_dear():
     assert loaded & TOO_DEAR == set()
 
 
+def test_what_repairs_a_request_loads_nothing_dear():
+    get = "{'REQUEST_METHOD': 'GET', 'PATH_INFO': '/', 'wsgi.input': None}"
+    build = f"GatewayMiddleware(lambda environ, start_response: [])({get}, None)"
+    loaded = loaded_by(f"from middleware import GatewayMiddleware; {build}")
+    assert "middleware.gateway.body" in loaded
+    assert loaded & TOO_DEAR == set()
+
+
 @pytest.mark.parametrize(
     ("content", "brings"), [({"a": [1, {"b": "c"}]}, set()), ({"a": [(1, 2)]}, {"middleware.sessions.typed"})]
 )

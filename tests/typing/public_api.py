@@ -39,6 +39,7 @@ from middleware import (
     Ending,
     Event,
     FileSink,
+    GatewayMiddleware,
     Htdigest,
     Htpasswd,
     Identity,
@@ -52,6 +53,7 @@ from middleware import (
     Privacy,
     ProxyMiddleware,
     QueueSink,
+    RawTargetMiddleware,
     RedisStore,
     RememberMe,
     RequestIdFilter,
@@ -310,6 +312,8 @@ def build(here: Path, secret: str, out: TextIO) -> WSGIApplication:
     assert callable(metrics_app)
     assert_type([*metrics.collector().collect()], list[Any])
     app = LoggingMiddleware(app, server_timing=True)
+    app = RawTargetMiddleware(app, mount="/app", decoded=True)
+    app = GatewayMiddleware(app, drain=1 << 20)
     outermost = ProxyMiddleware(app, hops=1, proto=None, port="X-Forwarded-Port", prefix="X-Prefix", keep_fields=True)
     inner: WSGIApplication = outermost.app
     assert callable(inner)

@@ -6,7 +6,6 @@ error, never a short body.
 
 from __future__ import annotations
 
-from io import BufferedIOBase
 from sys import maxsize
 
 from middleware.errors import ClientGone
@@ -21,11 +20,16 @@ BLOCK = 1 << 16
 _MOST = 1 << 20  # asked for at once: some servers make room for all of it, whatever the client will send
 
 
-class RequestBody(BufferedIOBase):
+class RequestBody:
     """`wsgi.input` with this many bytes in it, or to its end; `read` is that of the server's input.
 
-    Reading raises ClientGone where the client leaves before all was sent. To close it closes nothing of the server's.
+    Reading raises ClientGone where the client leaves before all was sent. It has what `io.TextIOWrapper` and
+    `io.BufferedReader` ask of a stream without being an `io.IOBase`, whose finalizer takes longer than all the rest.
     """
+
+    __slots__ = ("_announced", "_at", "_buffer", "_from_server", "_left", "touched")
+
+    closed = False
 
     def __init__(self, read: Callable[[int], bytes], size: int) -> None:
         self._from_server = read
@@ -38,9 +42,21 @@ class RequestBody(BufferedIOBase):
     def readable(self) -> bool:
         return True
 
+    def writable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        """Nothing to flush."""
+
+    def close(self) -> None:
+        """Nothing of the server's is closed (PEP 3333)."""
+
     def read(self, size: int | None = -1, /) -> bytes:
         wanted = maxsize if size is None or size < 0 else size
-        found = self._buffered(wanted)
+        found = self._fetch(wanted) if self._at == len(self._buffer) else self._buffered(wanted)
         if len(found) == wanted or not self._left:
             return found
         parts = [found]
@@ -53,6 +69,11 @@ class RequestBody(BufferedIOBase):
     def read1(self, size: int = -1, /) -> bytes:
         wanted = BLOCK if size < 0 else size
         return self._buffered(wanted) or self._fetch(wanted)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        part = self.read1(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         wanted = maxsize if size is None or size < 0 else size
@@ -89,6 +110,8 @@ class RequestBody(BufferedIOBase):
 
     def drain(self, most: int) -> None:
         """Take up to so many bytes from the server that nobody has read; after that there are none."""
+        if not self._left:
+            return
         from contextlib import suppress
 
         with suppress(Exception):  # servers raise what they like, and nobody misses these bytes
