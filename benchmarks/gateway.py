@@ -1,4 +1,4 @@
-"""What it costs to make a server's environ and input right. No peer does it: ours stands beside the bare application."""
+"""What it costs to make environ and input right. No peer does it, so ours stands beside the bare application."""
 
 from __future__ import annotations
 

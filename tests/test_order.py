@@ -14,6 +14,7 @@ from middleware import (
     CacheMiddleware,
     ConditionalMiddleware,
     CookieMiddleware,
+    GatewayMiddleware,
     LoggingMiddleware,
     MemoryStore,
     SessionLogin,
@@ -69,6 +70,7 @@ def layers(hashes):
         "cache": lambda app: CacheMiddleware(app, store=MemoryStore()),
         "conditional": ConditionalMiddleware,
         "auth": lambda app: AuthMiddleware(app, [Basic(users), SessionLogin(users)], rules=rules),
+        "gateway": GatewayMiddleware,
         "logging": lambda app: LoggingMiddleware(app, sink=lambda line: None),
     }
 
@@ -102,8 +104,12 @@ RECOMMENDED = ("auth", "sessions", "cookies", "cache", "logging")
 WITH_ETAGS = [(*RECOMMENDED[:place], "conditional", *RECOMMENDED[place:]) for place in range(6)]
 
 
+WITH_GATEWAY = [(*RECOMMENDED, "gateway"), ("gateway", *RECOMMENDED)]
+WORKING = [*(order for order in ORDERS if works(order)), *WITH_ETAGS, *WITH_GATEWAY]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [*(order for order in ORDERS if works(order)), *WITH_ETAGS], ids="-".join)
+@pytest.mark.parametrize("order", WORKING, ids="-".join)
 def test_nothing_private_reaches_another_client_in_any_order(order, hashes):
     everyone = visitors(stack(order, hashes))
     for _ in range(2):  # the second round meets whatever the first has stored

@@ -10,7 +10,7 @@ from asking import ask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware import RawTargetMiddleware
+from middleware import ProxyMiddleware, RawTargetMiddleware
 from middleware.errors import ConfigurationError
 
 WRONG = {"SCRIPT_NAME": "/the/whole/path", "PATH_INFO": "/garbage"}
@@ -103,6 +103,12 @@ def test_the_mount_point_is_the_script_name_and_nothing_else_is_served(target, f
 
 def test_a_mount_point_is_written_as_text():
     assert told("/caf%C3%A9/x", mount="/café") == ("/caf\xc3\xa9", "/x")
+
+
+def test_the_prefix_of_a_proxy_goes_before_the_mount_point():
+    app = RawTargetMiddleware(ProxyMiddleware(tells, hops=1, prefix="X-Forwarded-Prefix"), mount="/app")
+    told_by_proxy = {"HTTP_X_FORWARDED_FOR": "203.0.113.9", "HTTP_X_FORWARDED_PREFIX": "/shop"}
+    assert json.loads(ask(app, REQUEST_URI="/app/x", **told_by_proxy).body) == ["/shop/app", "/x"]
 
 
 @pytest.mark.parametrize("mount", ["app", "/app/", "/", None, 7, b"/app"])
