@@ -38,6 +38,21 @@ def seen(environ):
     return site.environ, site.body
 
 
+def seen_unread(environ):
+    """The environ that an application gets which reads nothing."""
+    found = {}
+
+    def app(environ, start_response):
+        found.update(environ)
+        start_response("200 OK", PLAIN)
+        return []
+
+    return found, call(GatewayMiddleware(app), environ)
+
+
+ENDS = {"wsgi.input_terminated": True}
+
+
 def refused(environ):
     """The status of a request that the application never sees, of which nothing is read."""
     site = Site()
@@ -143,6 +158,14 @@ def test_a_request_without_a_body_has_an_input_that_ends(length):
     assert (body, found["wsgi.input_terminated"]) == (b"", True)
     stream = found["wsgi.input"]
     assert (stream.read(5), stream.readline(), stream.readlines(), [*stream]) == (b"", b"", [], [])
+
+
+def test_a_websocket_finds_the_connection_in_the_input_of_a_server_that_ends_it():
+    given = Ending()
+    found, _ = seen_unread(environ_of("gevent", HTTP_UPGRADE="websocket", **{"wsgi.input": given, **ENDS}))
+    assert found["wsgi.input"] is given
+    found, _ = seen_unread(environ_of("wsgiref", HTTP_UPGRADE="websocket", **{"wsgi.input": given}))
+    assert found["wsgi.input"] is not given
 
 
 def test_text_for_an_input_is_bytes_behind_the_layer():

@@ -13,7 +13,7 @@ from middleware import GatewayMiddleware
 from middleware.testing import SHAPES, check_shape, check_together
 
 PLAIN = [("Content-Type", "text/plain")]
-QUIET = ["uWSGI", "granian", "flup, AJP"]
+QUIET = ["uWSGI", "granian", "flup, AJP", "cheroot"]
 ANSWER = sorted({*INPUTS, *SOFTWARE, "unknown"} - {*QUIET})
 BODIES = {"without a body": {"CONTENT_LENGTH": None}, "with a body": {"CONTENT_LENGTH": "5"}}
 

@@ -67,8 +67,10 @@ class GatewayMiddleware:
                 body = environ["wsgi.input"] = RequestBody(environ["wsgi.input"].read, size)
                 environ["wsgi.input_terminated"] = True
                 return self._with_body(environ, Head(start_response), server, body)
-        environ["wsgi.input"] = BytesIO()
-        environ["wsgi.input_terminated"] = True
+        # A WebSocket takes the connection from gevent's own input, which ends without a body.
+        if "HTTP_UPGRADE" not in environ or environ.get("wsgi.input_terminated") is not True:
+            environ["wsgi.input"] = BytesIO()
+            environ["wsgi.input_terminated"] = True
         if server.quiet_on_errors:
             return self._call(environ, Head(start_response), server)
         return self.app(environ, start_response)
