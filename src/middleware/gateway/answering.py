@@ -60,7 +60,6 @@ def answer_errors(
     app: WSGIApplication, environ: WSGIEnvironment, head: Head, end: Callable[[Ending], object] | None
 ) -> Iterable[bytes]:
     """Call `app`; what it raises before there is a head is told on `wsgi.errors` and answered with 500."""
-    body: Iterable[bytes] = ()
     try:
         body = forward(app, environ, head, end=end)
         return body if head.given else _begin(body)
