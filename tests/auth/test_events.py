@@ -11,7 +11,7 @@ from asking import Browser, ask
 from auth_helpers import basic, stored, who
 
 from middleware.auth import Account, ApiKey, AuthMiddleware, AuthTkt, Basic, SessionLogin, get_auth, optional, require
-from middleware.auth.telling import EVENTS
+from middleware.auth.event_log import EVENTS
 from middleware.sessions import SessionMiddleware
 from middleware.stores.memory import MemoryStore
 from middleware.testing import FakeClock

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from middleware.auth.rules.rule import Rule
 from middleware.auth.schemes.base import freshness_of, keeps_logins
-from middleware.auth.throttle.throttle import Throttle
 from middleware.errors import ConfigurationError
 from middleware.headers import TOKEN, environ_key
 from middleware.options import check_store
@@ -25,14 +24,21 @@ def check_options(
     if rules is not None and (isinstance(rules, Rule) or not hasattr(rules, "__iter__")):
         raise ConfigurationError("rules= takes a list, in the order in which they are tried")
     check_store(store)
-    if throttle not in ("default", None) and not isinstance(throttle, Throttle):
-        raise ConfigurationError(f'throttle= is "default", Throttle(...), or None for no such thing, not {throttle!r}')
+    if throttle not in ("default", None):
+        _check_throttle(throttle)
     if on_event is not None and not callable(on_event):
         raise ConfigurationError(f"on_event= is a function of an Event, or None, not {on_event!r}")
     if page is not None and not callable(page):
         raise ConfigurationError(f"page= is a callable that gives HTML, not {page!r}")
     if remote_user_encoding not in ("text", "wsgi"):
         raise ConfigurationError(f'remote_user_encoding= is "text" or "wsgi", not {remote_user_encoding!r}')
+
+
+def _check_throttle(throttle: object) -> None:
+    from middleware.auth.throttle.throttle import Throttle
+
+    if not isinstance(throttle, Throttle):
+        raise ConfigurationError(f'throttle= is "default", Throttle(...), or None for no such thing, not {throttle!r}')
 
 
 def check_schemes(schemes: Sequence[Scheme]) -> None:

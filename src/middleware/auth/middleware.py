@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from middleware.auth.answers.answers import Answers
 from middleware.auth.answers.caches import keep_out_of_caches
 from middleware.auth.gate import Gate
 from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
+from middleware.auth.made_once import made_once
 from middleware.auth.rules.paths import request_path
 from middleware.auth.rules.rule import AMBIGUOUS, DENIED, Rule, allow, require
 from middleware.auth.rules.table import Rules
@@ -22,9 +22,7 @@ from middleware.auth.schemes.base import (
     receives,
     sets_cookies,
 )
-from middleware.auth.telling import cut, log, note_for_the_access_log, request_facts, tell
-from middleware.auth.throttle.throttle import Throttle
-from middleware.events import Event, emit
+from middleware.auth.telling import cut, note_for_the_access_log, request_facts, tell
 from middleware.options import a_switch, check_clock
 from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
@@ -35,10 +33,13 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.auth.answers.answers import Answers
     from middleware.auth.answers.pages import Page
     from middleware.auth.explain import Explanation
     from middleware.auth.identity import Identity
     from middleware.auth.schemes.base import LoginScheme, Scheme
+    from middleware.auth.throttle.throttle import Throttle
+    from middleware.events import Event
     from middleware.stores.base import Store
 
 # Fields that frameworks read as the method of a POST.
@@ -99,7 +100,7 @@ class AuthMiddleware:
             case_insensitive=a_switch("case_insensitive", case_insensitive),
         )
         self.store = store
-        self.throttle = throttled = Throttle(clock=clock) if throttle == "default" else throttle
+        self._throttle = throttle
         self.mounted = a_switch("mounted", mounted)
         self._by_method = self.rules.by_method
         self._auth_types = {scheme.name: scheme.auth_type for scheme in asked}
@@ -108,9 +109,9 @@ class AuthMiddleware:
         self._scrubbed = ("REMOTE_USER", "AUTH_TYPE", *environ_keys(scrub))
         self._as_wsgi = remote_user_encoding == "wsgi"
         self.clock = clock
-        self._listener = on_event or log
-        self.answers = Answers(page)
-        self._sets_cookies = any(map(sets_cookies, asked)) or (throttled is not None and throttled.sets_cookies)
+        self._on_event = on_event
+        self._page = page
+        self._sets_cookies = any(map(sets_cookies, asked)) or getattr(throttle, "sets_cookies", False)
         self._gates = {rule: self._gate(rule) for rule in self.rules}
         self._gates[DENIED] = Gate(DENIED, asked)
         self._ambiguous = self._gates[AMBIGUOUS] = Gate(AMBIGUOUS, (), self._refuse_ambiguous)
@@ -120,6 +121,22 @@ class AuthMiddleware:
         for scheme in asked:
             if checks_layer(scheme):
                 scheme.check_layer(self)
+
+    @made_once
+    def throttle(self) -> Throttle | None:
+        """What slows down guessing; None for nothing. That of `"default"` is made with the first try of a password."""
+        if self._throttle != "default":
+            return self._throttle
+        from middleware.auth.throttle.throttle import Throttle
+
+        return Throttle(clock=self.clock)
+
+    @made_once
+    def answers(self) -> Answers:
+        """The refusals of this layer."""
+        from middleware.auth.answers.answers import Answers
+
+        return Answers(self._page)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["middleware.auth"] = self
@@ -225,11 +242,14 @@ class AuthMiddleware:
 
     def tell(self, environ: WSGIEnvironment, name: str, user: str | None, details: Mapping[str, object]) -> None:
         """See `telling.tell`."""
+        from middleware.auth.event_log import log
+        from middleware.events import Event, emit
+
         note_for_the_access_log(environ, name, details.get("reason"))
         facts = {**request_facts(environ), "rule": repr(environ[GATE_KEY].rule)}
         subject = None if user is None else cut(user)
         client = environ.get("REMOTE_ADDR") or None
-        emit(self._listener, Event("auth", name, self.clock(), subject, client, {**facts, **details}))
+        emit(self._on_event or log, Event("auth", name, self.clock(), subject, client, {**facts, **details}))
 
     def _admit(self, environ: WSGIEnvironment, gate: Gate) -> Identity | Response | None:
         """Who comes through this gate, or the answer for who does not."""

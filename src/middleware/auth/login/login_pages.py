@@ -33,9 +33,9 @@ class _NotBegun(Unavailable):
 
 
 class LoginPages:
-    """`by_path`: the pages of a scheme. `page` draws the form; where it is None, it is drawn here."""
+    """`login` and `logout`: the pages of a scheme. `page` draws the form; where it is None, it is drawn here."""
 
-    __slots__ = ("_can_remember", "_page", "_paths", "_scheme", "by_path", "logout")
+    __slots__ = ("_can_remember", "_page", "_paths", "_scheme", "login", "logout")
 
     def __init__(self, scheme: SessionLogin, page: Page | None, *, can_remember: bool) -> None:
         self._scheme = scheme
@@ -43,8 +43,7 @@ class LoginPages:
         self._can_remember = can_remember
         self._paths = scheme.paths
         self.logout: WSGIApplication = _by_method(self._ask_to_sign_out, self._sign_out)
-        login = _by_method(self._ask_to_sign_in, self._sign_in)
-        self.by_path: dict[str, WSGIApplication] = {scheme.paths.login: login, scheme.paths.logout: self.logout}
+        self.login: WSGIApplication = _by_method(self._ask_to_sign_in, self._sign_in)
 
     def _ask_to_sign_in(self, environ: WSGIEnvironment) -> Response:
         wanted, again = self._paths.asked(environ)

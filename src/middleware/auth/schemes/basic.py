@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from binascii import a2b_base64, b2a_base64
 
-from middleware.auth.identity import Identity
 from middleware.auth.made_once import made_once
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.auth.identity import Identity
     from middleware.auth.schemes.base import Freshness
     from middleware.auth.users import Users
     from middleware.auth.verification import Verifier
@@ -80,6 +80,7 @@ class Basic:
         self, environ: WSGIEnvironment, field: str, given: str, password: str, known: Identity | None
     ) -> Identity | Refused:
         """One attempt with this name and password; `known` is whose they are, where that is remembered."""
+        from middleware.auth.identity import Identity
         from middleware.auth.throttle.attempts import attempt
 
         verifier = self._verifier

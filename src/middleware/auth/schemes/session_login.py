@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 
-from middleware.auth.identity import Identity
 from middleware.auth.login import kept_login
 from middleware.auth.login.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
 from middleware.auth.login.login_paths import LoginPaths
@@ -17,16 +16,17 @@ from middleware.auth.telling import tell
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, SessionClosed, TooManySessions
 from middleware.headers import quoted
-from middleware.operators import say_once
 from middleware.options import check_clock
 from middleware.sessions.middleware import SessionMiddleware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from wsgiref.types import WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from middleware.auth.answers.pages import Page
+    from middleware.auth.identity import Identity
+    from middleware.auth.login.login_pages import LoginPages
     from middleware.auth.login.remember_me import RememberMe
     from middleware.auth.login.remember_series import Series
     from middleware.auth.login.remembering import Remembering
@@ -87,13 +87,29 @@ class SessionLogin:
         self._keep = None if keep is None else frozenset(keep)
         check_clock(clock)
         self._clock = clock
-        self._remembering = None if remember is None else _remembering(remember, clock)
+        self._remembering: Remembering | None = None
+        if remember is not None:
+            from middleware.auth.login.remembering import Remembering
+
+            self._remembering = Remembering.by(remember, clock)
         self._challenges = (f"Session login={quoted(login_path)}",)
         self.sets_cookies = remember is not None
+        self._page = page
+        self.pages: Mapping[str, WSGIApplication] = {logout_path: self._logout_page}
+        if form:
+            self.pages = {login_path: self._login_page, logout_path: self._logout_page}
+
+    @made_once
+    def _pages(self) -> LoginPages:
         from middleware.auth.login.login_pages import LoginPages
 
-        pages = LoginPages(self, page, can_remember=remember is not None)
-        self.pages: Mapping[str, WSGIApplication] = pages.by_path if form else {logout_path: pages.logout}
+        return LoginPages(self, self._page, can_remember=self._remembering is not None)
+
+    def _login_page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._pages.login(environ, start_response)
+
+    def _logout_page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._pages.logout(environ, start_response)
 
     @made_once
     def _verifier(self) -> Verifier:
@@ -302,6 +318,8 @@ class SessionLogin:
         return KeptLogin(at, factors, key, self._verifier.proof(key, account.hash), user)
 
     def _identity(self, session: Session, login: KeptLogin, account: Account, actor: str | None = None) -> Identity:
+        from middleware.auth.identity import Identity
+
         return Identity(
             login.user,
             self.name,
@@ -363,7 +381,7 @@ class SessionLogin:
         if used is None:
             return None
         if used.is_theft:
-            _end_sessions(session, used.user)
+            remembering.end_sessions(session, used.user)
             tell(environ, "remember.theft", user=used.user, scheme=self.name)
             return None
         login = self._login(None, _REMEMBERED, used.user, found[0])._replace(mark=used.mark)
@@ -376,24 +394,3 @@ class SessionLogin:
             return None
         tell(environ, "remember.used", user=used.user, scheme=self.name, reason="again" if used.is_again else None)
         return self._identity(session, login, found[0])
-
-
-def _remembering(options: RememberMe, clock: Callable[[], float]) -> Remembering:
-    from middleware.auth.login.remember_me import RememberMe
-    from middleware.auth.login.remembering import Remembering
-
-    if not isinstance(options, RememberMe):
-        raise ConfigurationError(f"remember= takes RememberMe(...), or None, not {options!r}")
-    return Remembering(options, clock)
-
-
-def _end_sessions(session: Session, user: str) -> None:
-    """End all sessions of a user, where that can be done."""
-    try:
-        session.users.end_all(user)
-    except ConfigurationError:
-        say_once(
-            "a remembered login was stolen, and other sessions of its user go on, for they are kept in cookies: give "
-            "SessionMiddleware revocations=store beside secret=, or store= in its place",
-            logger="middleware.auth",
-        )

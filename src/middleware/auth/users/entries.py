@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from middleware.auth.names import normal_name
 from middleware.auth.passwords import cost_of, is_weak
-from middleware.auth.passwords.plain import PREFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def entry_of(number: int, line: str, *, plain: bool, case_map: bool) -> Entry | 
         return None
     stored = rest.partition(":")[0].strip()
     if plain and stored and not stored.startswith(_NEVER_PLAIN):
+        from middleware.auth.passwords.plain import PREFIX
+
         stored = PREFIX + stored
     cost = cost_of(stored)
     if cost is not None and cost[0] == "plain" and not plain:

@@ -8,7 +8,6 @@ import time
 from middleware.auth.names import normal_name
 from middleware.auth.users.account import Account
 from middleware.auth.users.entries import entries_of, findings_of, same_names
-from middleware.auth.users.groups import roles_in
 from middleware.auth.users.warning import tell_invalid, tell_same, tell_weak
 from middleware.auth.users.watched import WatchedFile, lines_of
 from middleware.errors import ConfigurationError
@@ -109,6 +108,8 @@ class Htpasswd:
         return users
 
     def _parse_groups(self, lines: list[str]) -> dict[str, list[str]]:
+        from middleware.auth.users.groups import roles_in
+
         return roles_in(lines, case_map=self.case_map)
 
 
