@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from middleware.caching.rules.conditions import range_applies
+from middleware.caching.rules.fields import without_body
 from middleware.caching.rules.ranges import chosen_range
-from middleware.caching.rules.storing import without_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,15 +5,12 @@ Where it fails, what is stale may be sent in the place of its failure.
 
 from __future__ import annotations
 
-from middleware.caching.answering import answer
 from middleware.caching.filling import Filling
 from middleware.caching.flights.flights import FAILED, PASSED, STORED
 from middleware.caching.handle import Cache
-from middleware.caching.priming import prime
 from middleware.caching.privacy import is_authorized
-from middleware.caching.rules.freshness import usable_on_failure
-from middleware.caching.rules.storing import FAILURES, agrees, without
-from middleware.events import Event, emit
+from middleware.caching.rules.fields import without
+from middleware.caching.rules.freshness import FAILURES, usable_on_failure
 from middleware.headers import etag_matches
 from middleware.wsgi import Response, forward
 
@@ -96,6 +93,8 @@ class Asking:
         try:
             taken = Response.from_app(self._app, environ)
             if covers:
+                from middleware.caching.priming import prime
+
                 prime(taken)
         except BaseException as error:
             filling.restore_conditions()
@@ -128,6 +127,8 @@ class Asking:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Answer with what the application confirmed by 304, its fields updated."""
+        from middleware.caching.answering import answer
+
         head, stored = filling.update(found, body, confirmation.headers)
         now = self._terms.clock()
         reusable = stored and now < head.stale_at
@@ -147,6 +148,8 @@ class Asking:
     ) -> Iterable[bytes]:
         """Answer with what is stale, since the application failed (RFC 5861, section 4)."""
         import logging
+
+        from middleware.caching.answering import answer
 
         logger = logging.getLogger("middleware.caching")
         filling.restore_conditions()
@@ -169,6 +172,8 @@ class Asking:
 
     def ask_by_head(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a HEAD from the application. What it says of the stored answer to GET counts (RFC 9111, 4.3.5)."""
+        from middleware.caching.rules.storing import agrees
+
         found, shelf, status = look.found, self._terms.shelf, self._terms.status
         is_of_nobody = look.key.canonical and not is_authorized(look.environ, self._terms.policy)
         if found is None or look.asked.no_store or not is_of_nobody:
@@ -220,5 +225,7 @@ class Asking:
     def tell(self, name: str, look: Look, details: dict[str, object]) -> None:
         """Tell who listens what happened to the answer of this request."""
         if self._on_event is not None:
+            from middleware.events import Event, emit
+
             client = look.environ.get("REMOTE_ADDR")
             emit(self._on_event, Event("cache", name, self._terms.clock(), look.key.url, client, details))

@@ -7,7 +7,7 @@ from middleware.caching.handle import Cache
 from middleware.caching.look import Look
 from middleware.caching.privacy import is_authorized
 from middleware.caching.rules.asked import NOTHING, asked_of
-from middleware.caching.rules.storing import without
+from middleware.caching.rules.fields import without
 from middleware.wsgi import forward
 
 TYPE_CHECKING = False
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from middleware.caching.filling import Terms
     from middleware.caching.keys.keys import Key, Keys
     from middleware.wsgi import Ending, Response
-
-# Methods that change nothing.
-SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"))
 
 
 class Change:

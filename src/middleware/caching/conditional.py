@@ -6,7 +6,7 @@ from hashlib import blake2b
 from time import time
 
 from middleware.caching.rules.conditions import not_modified
-from middleware.caching.rules.storing import without_body
+from middleware.caching.rules.fields import without_body
 from middleware.caching.whole import Whole
 from middleware.errors import ConfigurationError
 from middleware.headers import cache_control, parse_http_date

@@ -8,16 +8,12 @@ from __future__ import annotations
 from functools import partial
 from threading import get_ident
 
-from middleware.caching.answering import answer
-from middleware.caching.clean_environ import cleaned
 from middleware.caching.flights.flights import FAILED, STORED, Waiter
 from middleware.caching.keys.variants import digest, framed
 from middleware.caching.look import Look, use_of
 from middleware.caching.privacy import is_authorized
-from middleware.caching.refreshing import Afterwards, run
 from middleware.caching.rules.asked import NOTHING
-from middleware.caching.rules.freshness import FRESH
-from middleware.caching.rules.storing import FAILURES
+from middleware.caching.rules.freshness import FAILURES, FRESH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,12 +111,17 @@ class Fetching:
         self, found: Found, look: Look, start_response: StartResponse, field: tuple[str, str] | None
     ) -> list[bytes] | None:
         """Answer with what was found, and `field` beside it; None where its body is gone."""
+        from middleware.caching.answering import answer
+
         head = found.head
         body = partial(self._terms.shelf.body, found)
         return answer(head, head.hit_fields, body, look.environ, start_response, look.now, field)
 
     def refresh_later(self, look: Look, start_response: StartResponse) -> Iterable[bytes] | None:
         """Answer with what is stale, and see to it that it is refreshed; None where that cannot be done so."""
+        from middleware.caching.clean_environ import cleaned
+        from middleware.caching.refreshing import Afterwards
+
         found, environ, status = look.found, look.environ, self._terms.status
         assert found is not None
         names = found.head.selecting
@@ -148,6 +149,8 @@ class Fetching:
 
     def _refresh(self, environ: WSGIEnvironment, key: Key, flight: Flight) -> None:
         """Ask the application, for nobody who waits, about a stored answer that is stale."""
+        from middleware.caching.refreshing import run
+
         flight.thread = get_ident()  # that of the request goes on to others
         now = self._terms.clock()
         look = Look(environ, key, NOTHING, None, None, now)

@@ -6,22 +6,8 @@ from middleware.caching.buffers import Copy
 from middleware.caching.flights.flights import FAILED, PASSED, STORED
 from middleware.caching.flights.passed_over import PASSED_FOR
 from middleware.caching.privacy import is_authorized, is_private
-from middleware.caching.rules.freshness import DAY
-from middleware.caching.rules.ranges import is_the_part_it_says
-from middleware.caching.rules.said import Said
-from middleware.caching.rules.storing import (
-    FAILURES,
-    FORBIDDING,
-    declared_length,
-    is_ever_fresh,
-    is_one_line,
-    kept,
-    may_guess,
-    refusal,
-    refusal_at_sight,
-    updated,
-    without,
-)
+from middleware.caching.rules.fields import without
+from middleware.caching.rules.freshness import DAY, FAILURES, is_ever_fresh
 from middleware.caching.rules.tags import tags_of
 from middleware.caching.shelf.entry import Head, StoredBody
 from middleware.caching.shelf.lines import checksum
@@ -38,7 +24,7 @@ if TYPE_CHECKING:
     from middleware.caching.handle import Cache
     from middleware.caching.look import Look
     from middleware.caching.rules.policy import CachePolicy
-    from middleware.caching.rules.said import Fields
+    from middleware.caching.rules.said import Fields, Said
     from middleware.caching.shelf.shelf import Found, Shelf
     from middleware.caching.status import CacheStatus, Detail
     from middleware.wsgi import Ending, Response
@@ -197,6 +183,8 @@ class Filling:
         status, fields = response.status, response.headers
         if is_private(self._environ):
             return None, "session"
+        from middleware.caching.rules.storing import declared_length, is_one_line, kept, refusal_at_sight
+
         reason = refusal_at_sight(fields, terms.policy)
         if reason is not None:
             return None, reason
@@ -229,6 +217,9 @@ class Filling:
 
     def _read(self, code: str, fields: Fields, now: float) -> Said:
         """What an answer to this request says of its storing."""
+        from middleware.caching.rules.said import Said
+        from middleware.caching.rules.storing import may_guess
+
         policy = self._terms.policy
         said = Said(code, fields, self._look.now, now, policy)
         if not may_guess(authorized=self._authorized, with_cookie=self._with_cookie, policy=policy):
@@ -237,6 +228,8 @@ class Filling:
 
     def _reason_against(self, code: str, said: Said) -> Detail | None:
         """Why an answer that says this to this request is not stored."""
+        from middleware.caching.rules.storing import refusal
+
         policy = self._terms.policy
         return refusal(code, said, authorized=self._authorized, with_cookie=self._with_cookie, policy=policy)
 
@@ -270,8 +263,11 @@ class Filling:
         code = self._status[:3]
         if size and code == "204":
             return False  # a body that no client gets
-        if code == "206" and not is_the_part_it_says(self._fields, size):
-            return False
+        if code == "206":
+            from middleware.caching.rules.ranges import is_the_part_it_says
+
+            if not is_the_part_it_says(self._fields, size):
+                return False
         now = self._terms.clock()
         body = self._copy.body()
         if said.framed and body.endswith(_END_OF_CHUNKS):
@@ -288,6 +284,8 @@ class Filling:
 
         That is a 304 (RFC 9111, section 4.3.4), or a 200 to HEAD (section 4.3.5).
         """
+        from middleware.caching.rules.storing import FORBIDDING, kept, updated
+
         head = found.head
         now = self._terms.clock()
         code = head.status[:3]

@@ -6,7 +6,6 @@ from time import time
 
 from middleware.caching.asking import Asking
 from middleware.caching.buffers import Buffers
-from middleware.caching.changing import SAFE, Change
 from middleware.caching.fetching import Fetching
 from middleware.caching.filling import Terms
 from middleware.caching.flights.flights import Flights
@@ -14,7 +13,6 @@ from middleware.caching.keys.key_options import CacheKeys
 from middleware.caching.keys.keys import Keys
 from middleware.caching.look import Look, use_of
 from middleware.caching.privacy import is_private
-from middleware.caching.purging import purge
 from middleware.caching.refreshing import Refreshing
 from middleware.caching.rules.asked import NOTHING, asked_of
 from middleware.caching.rules.freshness import REVALIDATE_LATER, VALIDATE
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from middleware.stores.base import Store
 
 _POLICIES = {"default": CachePolicy(), "conformance": CachePolicy.CONFORMANCE}
+# Methods that change nothing.
+SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"))
 _IN_FLIGHT = 16  # bodies of the largest size that may be copied at the same time
 
 
@@ -192,9 +192,13 @@ class CacheMiddleware:
     ) -> Iterable[bytes]:
         method = environ.get("REQUEST_METHOD")
         if method == "PURGE" and self._purge_by is not None:
+            from middleware.caching.purging import purge
+
             return purge(self._shelf, key, self._purge_by, environ)(environ, start_response)
         if not key.url or method in SAFE:
             return self._asking.pass_on(key, environ, start_response, "method")
+        from middleware.caching.changing import Change
+
         return Change(self._terms, key, environ).pass_on(self.app, start_response)
 
     def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

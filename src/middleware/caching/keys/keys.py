@@ -6,7 +6,6 @@ decoded, folded, merged or sorted, so that two requests which the application te
 
 from __future__ import annotations
 
-from middleware.caching.keys.hiding import hide
 from middleware.caching.keys.hosts import DEFAULT_PORTS, canonical_host
 from middleware.caching.keys.ignoring import Names, kept_cookies, kept_query, kept_target
 from middleware.caching.keys.key_options import UNKEYED
@@ -248,6 +247,8 @@ class Keys:
         """
         if not self._hides:
             return None
+        from middleware.caching.keys.hiding import hide
+
         return hide(environ, self._ignored_query, self._ignored_cookies, self._stripped)
 
     def has_to_hide(self, environ: WSGIEnvironment) -> bool:

@@ -20,6 +20,9 @@ by_request_uri = itemgetter("wsgi.url_scheme", "HTTP_HOST", "REQUEST_URI", *_AS_
 by_raw_uri = itemgetter("wsgi.url_scheme", "HTTP_HOST", "RAW_URI", *_AS_SEEN)
 without_target = itemgetter("wsgi.url_scheme", "HTTP_HOST", *_AS_SEEN)
 
+_SAFE = "/~!$&'()*+,;=:@"
+_AS_IT_IS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-" + _SAFE)
+
 
 def whatever_is_there(environ: WSGIEnvironment) -> tuple[object, object, object, str, str, str]:
     """Scheme, host, raw target, script name, path and query, where any of them may be missing."""
@@ -47,12 +50,14 @@ def origin_form(target: str, scheme: str, host: str) -> str | None:
 
 def quoted_target(path: str, query: str) -> str | None:
     """The target of a request on a server that does not tell it; None for characters that no server puts there."""
-    from urllib.parse import quote
+    target = path
+    if not _AS_IT_IS.issuperset(path):
+        from urllib.parse import quote
 
-    try:
-        target = quote(path, safe="/~!$&'()*+,;=:@", encoding="latin-1")
-    except UnicodeEncodeError:
-        return None
+        try:
+            target = quote(path, safe=_SAFE, encoding="latin-1")
+        except UnicodeEncodeError:
+            return None
     return f"{target}?{query}" if query else target
 
 
@@ -69,7 +74,7 @@ def urls_meant(url: str, base: str | None = None, ignored: Names | None = None) 
         raise ValueError(f"no http or https URL: {url!r}")
     query = f"?{parts.query}" if parts.query or url.partition("#")[0].endswith("?") else ""
     path = parts.path or "/"
-    requoted = quote(unquote_to_bytes(path), safe="/~!$&'()*+,;=:@")
+    requoted = quote(unquote_to_bytes(path), safe=_SAFE)
     prefix = f"{parts.scheme}://{host}"
     meant = [f"{prefix}{path}{query}", f"{prefix}{requoted}{query}"]
     return list(dict.fromkeys([kept_target(one, ignored) for one in meant] if ignored else meant))

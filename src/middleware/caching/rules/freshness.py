@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Literal, Protocol
 
     from middleware.caching.rules.asked import Asked
+    from middleware.caching.rules.said import Said
 
     Verdict = Literal["fresh", "stale", "revalidate-later", "validate"]
 
@@ -43,6 +44,8 @@ FRESH: Literal["fresh"] = "fresh"
 STALE: Literal["stale"] = "stale"  # and the client accepts it
 REVALIDATE_LATER: Literal["revalidate-later"] = "revalidate-later"  # stale, may be sent, and is to be refreshed behind
 VALIDATE: Literal["validate"] = "validate"
+
+FAILURES = ("500", "502", "503", "504")  # statuses by which an application says that it failed
 
 # Statuses whose freshness may be guessed (RFC 9110, section 15.1).
 GUESSED = frozenset(("200", "203", "204", "206", "300", "301", "308", "404", "405", "410", "414", "501"))
@@ -78,6 +81,12 @@ def usable_on_failure(head: Aging, now: float, *, soft: bool = False) -> bool:
         return True
     overdue = head.initial_age + max(0.0, now - head.received) - head.lifetime
     return head.may_be_stale and head.stale_on_failure > 0 and overdue <= head.stale_on_failure
+
+
+def is_ever_fresh(said: Said) -> bool:
+    """Whether the answer may be sent again without asking, at least at the moment when it comes."""
+    lifetime = said.guessed if said.lifetime is None else said.lifetime
+    return lifetime > said.initial_age and not said.must_validate
 
 
 def lifetime(directives: dict[str, str | None], expires: list[str], date: int, now: float) -> int | None:

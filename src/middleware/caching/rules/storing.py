@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # Reasons to give up what is stored too, when the application's 304 brings them.
 FORBIDDING = frozenset(("must-understand", "no-store", "private", "unreadable", "vary", "vary-star"))
-FAILURES = ("500", "502", "503", "504")
 
 # Fields of one connection, never of a stored answer (RFC 9111, section 3.1), and Age, which each hit computes.
 _OF_ONE_CONNECTION = (
@@ -31,8 +30,6 @@ _OF_ONE_CONNECTION = (
 _NOT_KEPT = frozenset((*_OF_ONE_CONNECTION, "age"))
 # What describes the body stays as it was stored when a 304 updates the rest (RFC 9111, section 3.2).
 _NOT_UPDATED = frozenset((*_OF_ONE_CONNECTION, "content-length", "content-encoding", "content-range"))
-# What a 304 leaves out: it describes a body that is not sent (RFC 9110, section 15.4.5).
-_NOT_IN_304 = frozenset(("content-type", "content-length", "content-encoding", "content-language", "content-range"))
 # Without one of these an answer is neither fresh nor able to be validated.
 _DECLARING = ("cache-control", "etag", "expires", "last-modified")
 
@@ -110,12 +107,6 @@ def _useless(status: str, said: Said, *, guess: bool) -> Detail | None:
     return None if usable and not said.must_validate else "expired"
 
 
-def is_ever_fresh(said: Said) -> bool:
-    """Whether the answer may be sent again without asking, at least at the moment when it comes."""
-    lifetime = said.guessed if said.lifetime is None else said.lifetime
-    return lifetime > said.initial_age and not said.must_validate
-
-
 def kept(fields: Fields, now: float, private_fields: frozenset[str] = frozenset()) -> Fields | None:
     """The fields of an answer that are stored with it, a Date among them; None where one could not be sent again."""
     named_by_connection = _named_by_connection(fields)
@@ -156,11 +147,6 @@ def updated(stored: Fields, new: Fields, now: float) -> Fields:
     return [(name, value) for name, value in stored if name.lower() not in replaced] + new
 
 
-def without(fields: Fields, names: frozenset[str]) -> Fields:
-    """These fields but for those of these names, which are in lower case; the same list where nothing is to go."""
-    return [(name, value) for name, value in fields if name.lower() not in names] if names else fields
-
-
 def agrees(stored: Fields, fields: Fields) -> bool:
     """Whether a 200 to HEAD with these fields is about the answer to GET that is stored (RFC 9111, section 4.3.5)."""
     return all(
@@ -172,11 +158,6 @@ def agrees(stored: Fields, fields: Fields) -> bool:
 
 def _lines(wanted: str, fields: Fields) -> list[str]:
     return [value.strip(" \t") for name, value in fields if name.lower() == wanted]
-
-
-def without_body(fields: Fields) -> Fields:
-    """The fields that a 304 has of those its 200 would have."""
-    return [(name, value) for name, value in fields if name.lower() not in _NOT_IN_304]
 
 
 def declared_length(fields: Fields) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from middleware.structured import parse_dictionary
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +25,8 @@ def targeted_directives(
         text = ", ".join(lines[name])
         if len(text) > _LONGEST:
             return True, None
+        from middleware.structured import parse_dictionary
+
         members = parse_dictionary(text)
         if members:
             return True, {key: _argument(key, value) for key, value in members.items()}

@@ -5,10 +5,8 @@ A body is kept as it is, beside its head.
 
 from __future__ import annotations
 
-from middleware.caching.rules.conditions import not_modified
+from middleware.caching.rules.fields import without
 from middleware.caching.rules.policy import DEFAULT
-from middleware.caching.rules.said import Said
-from middleware.caching.rules.storing import without
 from middleware.caching.shelf.lines import number, opened, sealed
 from middleware.caching.shelf.marks import tag_of
 from middleware.headers import parse_http_date
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from middleware.caching.rules.policy import CachePolicy
-    from middleware.caching.rules.said import Fields
+    from middleware.caching.rules.said import Fields, Said
     from middleware.caching.shelf.marks import Marked
 
 
@@ -248,6 +246,8 @@ class Head:
             return False
         if if_none_match is not None and if_none_match == self.etag:
             return True  # what nearly every client sends
+        from middleware.caching.rules.conditions import not_modified
+
         return not_modified(if_none_match, if_modified_since, self.etag, self._modified, now)
 
     def size(self) -> int:
@@ -275,6 +275,8 @@ class Head:
 
     @staticmethod
     def from_bytes(address: str, data: bytes, policy: CachePolicy = DEFAULT) -> Head | None:
+        from middleware.caching.rules.said import Said
+
         lines = opened("head", address, data)
         try:
             if lines is None:

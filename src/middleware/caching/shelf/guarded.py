@@ -9,7 +9,6 @@ from __future__ import annotations
 from time import time
 
 from middleware.errors import ValueTooLarge
-from middleware.events import Event, emit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,4 +145,6 @@ class GuardedStore:
 
     def _tell(self, name: str, now: float, details: dict[str, object]) -> None:
         if self._listener is not None:
+            from middleware.events import Event, emit
+
             emit(self._listener, Event("cache", name, now, details=details))

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from time import time
 
+from middleware.caching.rules.fields import without_body
 from middleware.caching.rules.policy import DEFAULT
-from middleware.caching.rules.storing import without_body
 from middleware.caching.rules.tags import are_fit
 from middleware.caching.shelf.entries import ATTEMPTS, Entries, body_address, head_address
 from middleware.caching.shelf.entry import Record
