@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from middleware.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeGuard
 
+INFINITY = float("inf")
 VERBS = ("get", "set", "add", "swap", "delete")
 
 
@@ -42,4 +41,4 @@ def check_seconds(name: str, value: object) -> None:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether this is a finite number; a switch is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < INFINITY

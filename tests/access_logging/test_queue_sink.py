@@ -23,8 +23,8 @@ from servers.programs import Running, free_port, listens, wait_until
 
 from middleware.errors import ConfigurationError
 from middleware.logging import FileSink, LoggingMiddleware
-from middleware.logging.sinks import LoggerSink
 from middleware.logging.sinks import queue as queues
+from middleware.logging.sinks.logger import LoggerSink
 from middleware.logging.sinks.queue import QueueSink
 
 PATIENCE = 60

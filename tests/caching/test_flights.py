@@ -14,6 +14,7 @@ from caching.flying import LONG, NAME, PATIENCE, Page, at_once, start
 from forking import forked, needs_fork
 from sessions.kit import Clock
 
+from middleware.caching import CacheMiddleware
 from middleware.caching.flights.flights import FAILED, PASSED, STORED, TIMED_OUT, Flights, Waiter
 from middleware.caching.shelf.guarded import GuardedStore
 from middleware.errors import ConfigurationError
@@ -419,10 +420,10 @@ def test_forks_in_the_midst_of_flights_leave_no_lock_behind():
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan"), float("inf"), 3601, None])
 def test_a_time_limit_is_a_number_of_seconds(timeout):
     with pytest.raises(ConfigurationError, match="flight_timeout="):
-        Flights(timeout=timeout)
+        CacheMiddleware(print, store=MemoryStore(), flight_timeout=timeout)
 
 
 @pytest.mark.parametrize("number", [-1, True, 1.5, "1", None])
 def test_the_waiters_are_a_number_of_requests(number):
     with pytest.raises(ConfigurationError, match="max_waiters="):
-        Flights(max_waiters=number)
+        CacheMiddleware(print, store=MemoryStore(), max_waiters=number)

@@ -7,7 +7,6 @@ import time
 from middleware.auth.answers.caches import keep_out_of_caches
 from middleware.auth.gate import Gate
 from middleware.auth.layer_checks import check_options, check_schemes, environ_keys
-from middleware.auth.made_once import made_once
 from middleware.auth.rules.paths import request_path
 from middleware.auth.rules.rule import AMBIGUOUS, DENIED, Rule, allow, require
 from middleware.auth.rules.table import Rules
@@ -23,6 +22,7 @@ from middleware.auth.schemes.base import (
     sets_cookies,
 )
 from middleware.auth.telling import cut, note_for_the_access_log, request_facts, tell
+from middleware.made_once import made_once
 from middleware.options import a_switch, check_clock
 from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
@@ -109,7 +109,7 @@ class AuthMiddleware:
         self._scrubbed = ("REMOTE_USER", "AUTH_TYPE", *environ_keys(scrub))
         self._as_wsgi = remote_user_encoding == "wsgi"
         self.clock = clock
-        self._on_event = on_event
+        self._listener = on_event
         self._page = page
         self._sets_cookies = any(map(sets_cookies, asked)) or getattr(throttle, "sets_cookies", False)
         self._gates = {rule: self._gate(rule) for rule in self.rules}
@@ -249,7 +249,7 @@ class AuthMiddleware:
         facts = {**request_facts(environ), "rule": repr(environ[GATE_KEY].rule)}
         subject = None if user is None else cut(user)
         client = environ.get("REMOTE_ADDR") or None
-        emit(self._on_event or log, Event("auth", name, self.clock(), subject, client, {**facts, **details}))
+        emit(self._listener or log, Event("auth", name, self.clock(), subject, client, {**facts, **details}))
 
     def _admit(self, environ: WSGIEnvironment, gate: Gate) -> Identity | Response | None:
         """Who comes through this gate, or the answer for who does not."""

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.filling import Terms
     from middleware.caching.flights.flights import Flight
     from middleware.caching.keys.keys import Key
     from middleware.caching.look import Look
     from middleware.caching.shelf.shelf import Found
     from middleware.caching.status import Detail, Reason
+    from middleware.caching.terms import Terms
     from middleware.events import Listener
     from middleware.wsgi import Ending
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from middleware.caching.filling import Terms
     from middleware.caching.keys.keys import Key, Keys
+    from middleware.caching.terms import Terms
     from middleware.wsgi import Ending, Response
 
 

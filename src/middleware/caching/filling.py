@@ -16,17 +16,14 @@ from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from middleware.caching.buffers import Buffers
     from middleware.caching.flights.flights import Flight
     from middleware.caching.flights.store_flights import Landing
     from middleware.caching.handle import Cache
     from middleware.caching.look import Look
-    from middleware.caching.rules.policy import CachePolicy
     from middleware.caching.rules.said import Fields, Said
-    from middleware.caching.shelf.shelf import Found, Shelf
-    from middleware.caching.status import CacheStatus, Detail
+    from middleware.caching.shelf.shelf import Found
+    from middleware.caching.status import Detail
+    from middleware.caching.terms import Terms
     from middleware.wsgi import Ending, Response
 
 # What the cache replaces by its own validators, and withholds, while it asks whether a stored answer still holds.
@@ -34,29 +31,6 @@ _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HT
 
 _A_WHILE = 5  # seconds for which a body outlives a head that nothing can make fresh again
 _END_OF_CHUNKS = b"0\r\n\r\n"  # an application that sent Transfer-Encoding may have framed the body itself
-
-
-class Terms:
-    """What all fillings of one cache have in common."""
-
-    __slots__ = ("buffers", "clock", "max_object", "policy", "shelf", "status")
-
-    def __init__(
-        self,
-        shelf: Shelf,
-        *,
-        policy: CachePolicy,
-        clock: Callable[[], float],
-        max_object: int,
-        buffers: Buffers,
-        status: CacheStatus | None,
-    ) -> None:
-        self.shelf = shelf
-        self.policy = policy
-        self.clock = clock
-        self.max_object = max_object
-        self.buffers = buffers
-        self.status = status
 
 
 class Filling:

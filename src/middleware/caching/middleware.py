@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.asking import Asking
 from middleware.caching.buffers import Buffers
-from middleware.caching.fetching import Fetching
-from middleware.caching.filling import Terms
-from middleware.caching.flights.flights import Flights
 from middleware.caching.keys.key_options import CacheKeys
 from middleware.caching.keys.keys import Keys
 from middleware.caching.look import Look, use_of
 from middleware.caching.privacy import is_private
-from middleware.caching.refreshing import Refreshing
 from middleware.caching.rules.asked import NOTHING, asked_of
 from middleware.caching.rules.freshness import REVALIDATE_LATER, VALIDATE
 from middleware.caching.rules.policy import CachePolicy
 from middleware.caching.shelf.shelf import Shelf
 from middleware.caching.status import CacheStatus
+from middleware.caching.terms import Terms
 from middleware.errors import ConfigurationError
+from middleware.made_once import made_once
+from middleware.options import is_number
 from middleware.timings import TIMINGS, timed
 from middleware.wsgi import Response, forward
 
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Literal, Self
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.caching.asking import Asking
+    from middleware.caching.fetching import Fetching
     from middleware.caching.keys.keys import Key
     from middleware.caching.shelf.shelf import Found
     from middleware.events import Event
@@ -86,6 +86,12 @@ class CacheMiddleware:
             raise ConfigurationError(f"purge_by= is a function of a request's environ, or None, not {purge_by!r}")
         if on_event is not None and not callable(on_event):
             raise ConfigurationError(f"on_event= is a function of an Event, or None, not {on_event!r}")
+        if not is_number(flight_timeout) or not 0 < flight_timeout <= 3600:
+            raise ConfigurationError(
+                f"flight_timeout= is a number of seconds above 0, at most 3600, not {flight_timeout!r}"
+            )
+        if type(max_waiters) is not int or max_waiters < 0:
+            raise ConfigurationError(f"max_waiters= is a number of requests, at least 0, not {max_waiters!r}")
         policy = _policy(policy)
         keys = CacheKeys() if keys is None else keys
         if not isinstance(keys, CacheKeys):
@@ -101,17 +107,31 @@ class CacheMiddleware:
             buffers=Buffers(_IN_FLIGHT * max_object),
             status=None if name is None else CacheStatus(name),
         )
-        flights = Flights(shelf.shared_store, timeout=flight_timeout, max_waiters=max_waiters)
-        self._refreshing = Refreshing()
-        self._asking = Asking(app, self._terms, on_event)
-        self._fetching = Fetching(self._asking, self._terms, self._keys, flights, self._refreshing)
+        self._flight_timeout = flight_timeout
+        self._max_waiters = max_waiters
+        self._on_event = on_event
         self._clock = clock
         self._policy = policy
         self._purge_by = purge_by
 
+    @made_once
+    def _asking(self) -> Asking:
+        from middleware.caching.asking import Asking
+
+        return Asking(self.app, self._terms, self._on_event)
+
+    @made_once
+    def _fetching(self) -> Fetching:
+        """What is done where the store has no answer, made with the first such request: a CGI process may see none."""
+        from middleware.caching.fetching import Fetching
+        from middleware.caching.flights.flights import Flights
+
+        flights = Flights(self._shelf.shared_store, timeout=self._flight_timeout, max_waiters=self._max_waiters)
+        return Fetching(self._asking, self._terms, self._keys, flights)
+
     def close(self) -> None:
         """Refresh nothing more in the background, and wait a moment for what is under way. The store stays open."""
-        self._refreshing.close()
+        self._fetching.refreshing.close()
 
     def __enter__(self) -> Self:
         return self

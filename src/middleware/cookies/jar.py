@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from middleware.cookies.codec import MOST_TRIED, check_name, parse_cookies
-from middleware.cookies.policy import key_of
 from middleware.errors import ConfigurationError
+from middleware.made_once import made_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from middleware.cookies.options import CookieLine, CookieOptions
@@ -24,16 +24,33 @@ KEPT_LINES = 256  # by name and attributes; names that an application makes up d
 class JarSettings:
     """What all jars of a layer share."""
 
-    __slots__ = ("_options", "line", "sealed", "signed")
-
-    def __init__(self, options: CookieOptions, signed: SignedValues | None, sealed: SealedValues | None) -> None:
+    def __init__(
+        self, options: CookieOptions, *, secrets: tuple[bytes, ...], seals: bool, clock: Callable[[], float]
+    ) -> None:
         self._options = options
-        self.signed = signed
-        self.sealed = sealed
+        self._secrets = secrets
+        self._seals = seals
+        self._clock = clock
         self.line = lru_cache(KEPT_LINES, typed=True)(self._line)  # 9 us less for a cookie that is set again
+
+    @made_once
+    def signed(self) -> SignedValues | None:
+        """What signs values, where the layer has a secret for it."""
+        from middleware.cookies.signed import SignedValues
+
+        return SignedValues(self._secrets, self._clock) if self._secrets else None
+
+    @made_once
+    def sealed(self) -> SealedValues | None:
+        """What seals values, where the layer was told to."""
+        from middleware.cookies.signed import SealedValues
+
+        return SealedValues(self._secrets, self._clock) if self._seals else None
 
     def _line(self, name: str, https: bool, **attributes: Any) -> tuple[Key, CookieLine]:
         """How a cookie with these attributes is set and deleted, and by which a browser tells it from others."""
+        from middleware.cookies.policy import key_of
+
         check_name(name)
         options = self._options.replace(**attributes) if attributes else self._options
         key = key_of(name, options.domain, options.path, options.partitioned)

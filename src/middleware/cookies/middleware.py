@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from middleware.cookies.hardening import Hardening
 from middleware.cookies.jar import CookieJar, JarSettings
 from middleware.cookies.options import CookieOptions
-from middleware.cookies.signed import SealedValues, SignedValues
 from middleware.errors import ConfigurationError, LayerMissing
 from middleware.headers import restricted_to_private
+from middleware.made_once import made_once
+from middleware.signing import check_crypto, check_secrets
 from middleware.wsgi import forward
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.cookies.hardening import Hardening
     from middleware.events import Event
     from middleware.signing import Secret
     from middleware.wsgi import Response
@@ -76,14 +77,31 @@ class CookieMiddleware:
             raise ConfigurationError(f"on_event= is a callable that takes an Event, not {type(on_event).__name__}")
         if secret is None and seal:
             raise ConfigurationError("sealed cookies need a secret: CookieMiddleware(app, secret=..., seal=True)")
+        if seal:
+            check_crypto()
         self.app = app
         self._settings = JarSettings(
-            options,
-            signed=None if secret is None else SignedValues(secret, clock),
-            sealed=SealedValues(secret, clock) if secret is not None and seal else None,
+            options, secrets=() if secret is None else check_secrets(secret), seals=seal, clock=clock
         )
-        self._hardening = Hardening(
-            options, readable=readable, exempt=exempt, raises=on_bad == "raise", on_event=on_event, clock=clock
+        self._options = options
+        self._readable = frozenset(readable)
+        self._exempt = frozenset(exempt)
+        self._raises = on_bad == "raise"
+        self._on_event = on_event
+        self._clock = clock
+
+    @made_once
+    def _hardening(self) -> Hardening:
+        """What hardens cookies, made with the first."""
+        from middleware.cookies.hardening import Hardening
+
+        return Hardening(
+            self._options,
+            readable=self._readable,
+            exempt=self._exempt,
+            raises=self._raises,
+            on_event=self._on_event,
+            clock=self._clock,
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

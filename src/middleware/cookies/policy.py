@@ -7,7 +7,6 @@ browsers cut to 400 days is written as that. Refused is what no browser keeps; w
 from __future__ import annotations
 
 from middleware.cookies.codec import LARGEST, LONGEST_ATTRIBUTE, LONGEST_LIFE, has_control, prefix_of
-from middleware.cookies.dates import parse_cookie_date
 from middleware.headers import http_date
 
 TYPE_CHECKING = False
@@ -146,4 +145,6 @@ def _max_age(value: str) -> int:
 
 
 def _expires(value: str) -> int | None:
+    from middleware.cookies.dates import parse_cookie_date
+
     return parse_cookie_date(value) if len(value) <= LONGEST_ATTRIBUTE else None

@@ -6,7 +6,6 @@ from middleware.logging.privacy import Privacy
 from middleware.logging.record import AccessRecord
 from middleware.logging.request_id import RequestIds, get_request_id
 from middleware.logging.sinks import FileSink, StreamSink
-from middleware.logging.trace import Trace, trace_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from middleware.logging.log_records import RequestIdFilter, name_all_records
     from middleware.logging.metrics import Metrics
     from middleware.logging.sinks.queue import QueueSink
+    from middleware.logging.trace import Trace, trace_headers
 
 __all__ = [
     "AccessRecord",
@@ -42,7 +42,9 @@ _LATER = {
     "Metrics": "metrics",
     "QueueSink": "sinks.queue",
     "RequestIdFilter": "log_records",
+    "Trace": "trace",
     "name_all_records": "log_records",
+    "trace_headers": "trace",
 }
 
 

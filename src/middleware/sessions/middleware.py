@@ -7,13 +7,10 @@ import time
 
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
-from middleware.events import Event, emit
 from middleware.headers import restricted_to_private
 from middleware.operators import say_once
 from middleware.sessions.cookie import MOST_CHUNKS, SessionCookie
-from middleware.sessions.late import LateStart
-from middleware.sessions.noticing import unnoticed
-from middleware.sessions.places import InCookie, InStore, Nowhere
+from middleware.sessions.places import InCookie, InStore, Nowhere, unnoticed
 from middleware.sessions.session import Session
 from middleware.sessions.terms import Terms
 from middleware.sessions.timeouts import Timeouts
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from middleware.events import Event
     from middleware.sessions.in_cookie.revocations import Revocations
     from middleware.sessions.in_store.users import UserSessions
     from middleware.sessions.place import Tell
@@ -210,6 +208,8 @@ class SessionMiddleware:
             return page
         if session.closed:
             return body
+        from middleware.sessions.late import LateStart
+
         return LateStart(body, self._refuse, session, environ, start_response)
 
     def _refuse(
@@ -254,6 +254,7 @@ class SessionMiddleware:
         listener, clock = self._on_event, self._clock
         if listener is None:
             return _nobody
+        from middleware.events import Event, emit
 
         def tell(name: str, subject: str | None = None, /, **details: object) -> None:
             emit(listener, Event("session", name, clock(), subject, client, details))

@@ -23,7 +23,3 @@ class Noticing:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, StoreError):
             self._notice(error)
-
-
-def unnoticed(error: StoreError) -> None:
-    """For what happens outside of a request: there is no answer that it could become."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from middleware.errors import ConfigurationError
-from middleware.sessions.noticing import unnoticed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
     from middleware.sessions.place import Record, Tell
     from middleware.sessions.terms import Terms
     from middleware.stores.base import Store
+
+
+def unnoticed(error: StoreError) -> None:
+    """For what happens outside of a request: there is no answer that it could become."""
 
 
 class InStore:
@@ -33,6 +36,10 @@ class InStore:
         from middleware.sessions.in_store.users import UserSessions
 
         return UserSessions(UserIndex(self._store, self.terms), tell, notice)
+
+    def is_named_in(self, field: str) -> bool:
+        """As `place.Place` says."""
+        return bool(self.cookie.values(field, 1))
 
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_store.sessions import StoredSessions
@@ -60,6 +67,10 @@ class InCookie:
 
         return Revocations(self._revocations, self.terms, tell, notice)
 
+    def is_named_in(self, field: str) -> bool:
+        """As `place.Place` says."""
+        return bool(self.cookie.values(field, 1))
+
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_cookie.sessions import SignedSessions
 
@@ -74,6 +85,10 @@ class Nowhere:
         self.terms = place.terms
         self.cookie = place.cookie
         self.users = place.users
+
+    def is_named_in(self, field: str) -> bool:  # noqa: ARG002
+        """To open it says what is wrong."""
+        return True
 
     def open(self, field: str, tell: Tell) -> Record:  # noqa: ARG002
         raise ConfigurationError(

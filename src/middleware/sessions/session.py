@@ -50,9 +50,6 @@ class Session(Tracked):
         self._tell = tell
         self.accessed = self.closed = False  # as Tracked has it, without the 0.1 us of its call
 
-    def __repr__(self) -> str:
-        return "<Session>"
-
     # Messages
 
     def flash(self, message: str, category: str = "message") -> None:
@@ -261,6 +258,12 @@ class Session(Tracked):
         return self._asked().is_new
 
     @property
+    def came(self) -> bool:
+        """Whether this request brought a cookie of a session, good or not. Else it is new. To ask is to use it."""
+        self.accessed = self.accessed or not self.closed
+        return self._place.is_named_in(self._field)
+
+    @property
     def created(self) -> float:
         """When the session began, in seconds since 1970."""
         return self._asked().times.created
@@ -352,18 +355,16 @@ class Session(Tracked):
         self.accessed = True
         try:
             record: Record = self._place.open(self._field, self._tell)
-            if self.user_agent is not None:
-                self._bind(record)
+            self._bind(record)
         except StoreError as error:
             record = self._without_store(error)
         return self._begin(record, instead_of=None)
 
     def _bind(self, record: Record) -> None:
-        policy = self._place.terms.on_other_browser
-        if self.user_agent is not None and policy is not None:
+        if self.user_agent is not None:
             from middleware.sessions.binding import bind
 
-            bind(record, self.user_agent, policy, self._tell)
+            bind(record, self.user_agent, self._place.terms.on_other_browser, self._tell)
 
     def _without_store(self, error: StoreError) -> Record:
         """What `on_outage` wants in the place of a session that cannot be had."""

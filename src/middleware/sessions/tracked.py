@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from middleware.errors import SessionClosed
-from middleware.sessions.changes import Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
     from typing import Any, Self
 
+    from middleware.sessions.changes import Changes
     from middleware.sessions.codec import Messages
     from middleware.sessions.place import Record
 
@@ -43,6 +43,9 @@ class Tracked(Base):
 
     def __init__(self) -> None:
         self.accessed = self.closed = False
+
+    def __repr__(self) -> str:
+        return "<Session>"
 
     if TYPE_CHECKING:  # the session has it, which knows where records are kept
 
@@ -159,6 +162,8 @@ class Tracked(Base):
 
     def _changes(self) -> Changes:
         """The keys whose values differ from what was loaded, and the messages that were taken and left."""
+        from middleware.sessions.changes import Changes
+
         data, after = self._loaded(), self._after
         changed: dict[str, bytes | None] = {}
         for key, before in self._before.items():
@@ -265,4 +270,6 @@ class Tracked(Base):
         return [*self._not_taken(), *self._left]
 
     def _not_taken(self) -> Messages:
+        from middleware.sessions.changes import Changes
+
         return Changes({}, {}, self._taken, _NONE).still_waiting(self._asked().messages)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
-from middleware.wsgi.breaches import never_started
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,6 +54,8 @@ class Body:
             return iterator
         first = list(islice(iterator, 1))
         if exchange.head is None:
+            from middleware.wsgi.breaches import never_started
+
             raise never_started(exchange.app)
         if exchange.accepted is None:
             exchange.release(exchange.head)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from middleware.errors import ClientGone
 from middleware.wsgi.bodies import close
-from middleware.wsgi.breaches import started_twice
 from middleware.wsgi.response import Response
 
 TYPE_CHECKING = False
@@ -132,6 +131,8 @@ class Exchange:
         """The `start_response` that the application gets."""
         if exc_info is None or exc_info[1] is None:
             if self.head is not None:
+                from middleware.wsgi.breaches import started_twice
+
                 raise started_twice(self.app)
             head = self.head = _empty_head()
             head.status = status

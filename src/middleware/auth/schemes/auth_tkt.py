@@ -10,7 +10,6 @@ import time
 
 from middleware.auth.identity import Identity
 from middleware.auth.login.next_url import next_of, safe_next
-from middleware.auth.made_once import made_once
 from middleware.auth.telling import tell, tell_of_login
 from middleware.auth.tickets.codec import ANYWHERE, DIGESTS, Ticket, read_ticket, write_ticket
 from middleware.auth.tickets.compat import OldNames
@@ -20,6 +19,7 @@ from middleware.auth.users import check_users
 from middleware.cookies.options import CookieOptions
 from middleware.errors import ConfigurationError
 from middleware.headers import quoted
+from middleware.made_once import made_once
 from middleware.operators import say_once
 from middleware.options import a_switch, check_clock
 from middleware.signing import check_secrets

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from binascii import a2b_base64, b2a_base64
 
-from middleware.auth.made_once import made_once
 from middleware.auth.schemes.authorization import is_one_of_several, realm_parameter
 from middleware.auth.schemes.base import Refused
 from middleware.auth.users import check_users
+from middleware.made_once import made_once
 from middleware.options import check_clock
 
 TYPE_CHECKING = False
@@ -126,6 +125,8 @@ def credentials(field: str) -> tuple[str, str] | Refused | None:
         return None
     if text[end : end + 1] != " ":
         return Refused("malformed")
+    from binascii import a2b_base64, b2a_base64
+
     given = text[end:].strip(" ")
     try:
         decoded = a2b_base64(given, strict_mode=True)

@@ -8,12 +8,12 @@ from middleware.auth.digest.credentials import ALGORITHMS, HEX_DIGITS, credentia
 from middleware.auth.digest.sources import ha1_in, source_of
 from middleware.auth.digest.target import is_target
 from middleware.auth.identity import Identity
-from middleware.auth.made_once import made_once
 from middleware.auth.schemes.authorization import realm_parameter
 from middleware.auth.schemes.base import Refused, Unavailable
 from middleware.auth.telling import tell, tell_unavailable
 from middleware.auth.users.account import account_of
 from middleware.errors import ConfigurationError
+from middleware.made_once import made_once
 from middleware.options import a_switch, check_clock, check_seconds, check_store
 from middleware.signing import check_secrets
 

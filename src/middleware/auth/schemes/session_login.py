@@ -11,11 +11,11 @@ import time
 from middleware.auth.login import kept_login
 from middleware.auth.login.kept_login import ACTING, ACTOR, AGAIN, LOGIN, KeptLogin, session_of
 from middleware.auth.login.login_paths import LoginPaths
-from middleware.auth.made_once import made_once
 from middleware.auth.telling import tell
 from middleware.auth.users import check_users
 from middleware.errors import ConfigurationError, SessionClosed, TooManySessions
 from middleware.headers import quoted
+from middleware.made_once import made_once
 from middleware.options import check_clock
 from middleware.sessions.middleware import SessionMiddleware
 
@@ -142,7 +142,7 @@ class SessionLogin:
         LayerMissing without a session.
         """
         session = session_of(environ)
-        kept = session.get(LOGIN)
+        kept = session.get(LOGIN) if session.came else None
         if kept is not None:
             identity = self._standing(environ, session, kept)
             if identity is not None:

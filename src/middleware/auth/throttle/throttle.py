@@ -11,9 +11,9 @@ import time
 from math import ceil
 from threading import Lock
 
-from middleware.auth.made_once import made_once
 from middleware.auth.throttle.delays import Delays
 from middleware.errors import ConfigurationError, StoreError
+from middleware.made_once import made_once
 from middleware.networks import Networks, network_of, wider_network, without_port
 from middleware.operators import say_once
 from middleware.options import check_clock, check_seconds, check_store

@@ -11,7 +11,6 @@ from time import monotonic
 
 from middleware.caching.flights.passed_over import PASSED_FOR, PassedOver
 from middleware.caching.flights.store_flights import FAILED, PASSED, STORED, TIMED_OUT, StoreFlights, passed_for
-from middleware.errors import ConfigurationError
 from middleware.stores.forks import watch
 
 TYPE_CHECKING = False
@@ -47,10 +46,6 @@ class Flights:
         prefix: str = "cache flight ",
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 3600:
-            raise ConfigurationError(f"flight_timeout= is a number of seconds above 0, at most 3600, not {timeout!r}")
-        if type(max_waiters) is not int or max_waiters < 0:
-            raise ConfigurationError(f"max_waiters= is a number of requests, at least 0, not {max_waiters!r}")
         self._timeout = timeout
         self._max_waiters = max_waiters
         self._clock = clock

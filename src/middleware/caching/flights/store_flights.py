@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from math import ceil
 
 from middleware.caching.flights.passed_over import PASSED_FOR
 
@@ -113,6 +112,8 @@ class StoreLock:
         if self._pid != os.getpid():
             return  # the application has forked, and it is the parent's
         if landing == PASSED:
+            from math import ceil
+
             seconds = max(seconds, _NOTED_FOR)
             self._store.swap(self._address, self._token, _PASSED + str(ceil(time.time() + seconds)).encode(), seconds)
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from middleware.errors import ConfigurationError
 from middleware.logging.escaping import escaped_line
-from middleware.logging.formats.base import LineFormat
 from middleware.logging.formats.shipped import WORDS, shipped
 
 TYPE_CHECKING = False
@@ -36,6 +35,8 @@ def format_of(choice: str | Format) -> Format:
         from middleware.logging.formats.logfmt import logfmt
 
         return logfmt
+    from middleware.logging.formats.base import LineFormat
+
     if isinstance(choice, LineFormat):
         return choice.line
     if isinstance(choice, type):

@@ -10,7 +10,6 @@ import sys
 from middleware.errors import ConfigurationError
 from middleware.logging.sinks.failures import Failures
 from middleware.logging.sinks.file import FileSink
-from middleware.logging.sinks.logger import LoggerSink
 from middleware.logging.sinks.stream import StreamSink, writer
 
 TYPE_CHECKING = False
@@ -25,18 +24,18 @@ if TYPE_CHECKING:
     Emit = Callable[[str, AccessRecord], object]
     Sink: TypeAlias = Writable | Logger | Callable[[str], object]
 
-__all__ = ["Failures", "FileSink", "LoggerSink", "StreamSink", "emitter"]
+__all__ = ["Failures", "FileSink", "StreamSink", "emitter"]
 
 
 def emitter(sink: Sink | None) -> Emit:
     """How to give a line and its record to `sink`, whatever it is."""
     if sink is None:
-        return LoggerSink().emit
+        return _into_logger(None)
     if "logging" in sys.modules:  # who has something of it has imported it
         import logging
 
         if isinstance(sink, logging.Logger):
-            return LoggerSink(sink).emit
+            return _into_logger(sink)
         if isinstance(sink, logging.Handler):
             raise ConfigurationError(f"sink={sink!r} is a handler: add it to a logger, and give that logger")
     emit = getattr(sink, "emit", None)
@@ -44,3 +43,9 @@ def emitter(sink: Sink | None) -> Emit:
         return emit  # type: ignore[no-any-return]
     write = writer(sink)  # type: ignore[arg-type]
     return lambda line, _: write(line + "\n")
+
+
+def _into_logger(logger: Logger | None) -> Emit:
+    from middleware.logging.sinks.logger import LoggerSink
+
+    return LoggerSink(logger).emit

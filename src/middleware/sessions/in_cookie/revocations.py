@@ -12,7 +12,8 @@ from os import urandom
 from middleware.errors import ConfigurationError, StoreError
 from middleware.sessions.in_cookie.payloads import id_of, successor_of
 from middleware.sessions.in_store.turns import wait
-from middleware.sessions.noticing import Noticing, unnoticed
+from middleware.sessions.noticing import Noticing
+from middleware.sessions.places import unnoticed
 from middleware.sessions.records import ENDED, NONCE_BYTES, Pointer
 from middleware.sessions.timeouts import LONGEST_LIFE
 
