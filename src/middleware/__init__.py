@@ -181,9 +181,8 @@ def __getattr__(name: str) -> object:
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module 'middleware' has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f"middleware.{room}"), name)
+    # As `importlib.import_module`, which is 0.5 ms of a process that serves one request.
+    value: object = getattr(__import__(f"middleware.{room}", fromlist=(name,)), name)
     globals()[name] = value
     return value
 

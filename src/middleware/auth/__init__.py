@@ -111,9 +111,7 @@ def __getattr__(name: str) -> object:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'middleware.auth' has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f"middleware.auth.{module}"), name)
+    value: object = getattr(__import__(f"middleware.auth.{module}", fromlist=(name,)), name)
     globals()[name] = value
     return value
 

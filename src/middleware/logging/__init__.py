@@ -51,6 +51,4 @@ _LATER = {
 def __getattr__(name: str) -> object:
     if name not in _LATER:
         raise AttributeError(f"module 'middleware.logging' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"middleware.logging.{_LATER[name]}"), name)
+    return getattr(__import__(f"middleware.logging.{_LATER[name]}", fromlist=(name,)), name)

@@ -9,7 +9,7 @@ from middleware.logging.choice import Choice, Count, tell_slow
 from middleware.logging.context import BodyInContext, RequestNames, enter, leave
 from middleware.logging.escaping import MAX_URL, QUOTED, escaped
 from middleware.logging.formats import format_of
-from middleware.logging.privacy import Privacy
+from middleware.logging.privacy import USUAL, Privacy
 from middleware.logging.record import AccessRecord, code_of, path_of
 from middleware.logging.request_id import KEY, RequestIds
 from middleware.logging.sinks import Failures, emitter
@@ -67,7 +67,7 @@ class LoggingMiddleware:
         request_ids: RequestIds = RequestIds(),  # noqa: B008 - a frozen value
         trace: Literal["continue", "new"] | None = None,
         error_log: bool = False,
-        privacy: Privacy | None = Privacy(),  # noqa: B008
+        privacy: Privacy | None = USUAL,
         choice: Choice = Choice(),  # noqa: B008
         metrics: Metrics | None = None,
         server_timing: bool | Callable[[WSGIEnvironment], object] = False,

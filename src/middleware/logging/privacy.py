@@ -364,3 +364,6 @@ def _start_of_path(head: str) -> int:
         return len(head) if slash == -1 else slash
     before = head if slash == -1 else head[:slash]
     return len(before) if any(mark in before for mark in "@:=<") else 0
+
+
+USUAL = Privacy()

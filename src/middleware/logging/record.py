@@ -6,7 +6,7 @@ from _thread import get_ident
 from functools import lru_cache
 
 from middleware.headers import environ_key
-from middleware.logging.privacy import MASK, PEER_KEY, Privacy
+from middleware.logging.privacy import MASK, PEER_KEY, USUAL
 from middleware.networks import packed_address
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.logging.privacy import Privacy
     from middleware.wsgi import Response
 
 USUAL_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -55,7 +56,7 @@ class AccessRecord:
     level = 20  # INFO, as `logging` numbers levels
     level_name: str | None = None
     began = 0.0
-    privacy: Privacy | None = Privacy()  # None shows everything
+    privacy: Privacy | None = USUAL  # None shows everything
 
     def __init__(
         self, request: WSGIEnvironment, environ: WSGIEnvironment, request_id: str, notes: dict[str, Any]

@@ -46,9 +46,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    found: object = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
     globals()[name] = found
     return found
 
