@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 from middleware.errors import StoreError
-from middleware.sessions.in_store.endings import ATTEMPTS, end_session
-from middleware.sessions.in_store.turns import Turn, wait
+from middleware.sessions.in_store.turns import ATTEMPTS, Turn, wait
 from middleware.sessions.records import ID_BYTES, NONCE_BYTES, Pointer, Stamped, id_of, key_of, successor_of
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from middleware.sessions.in_store.index import UserIndex
+    from middleware.sessions.in_store.sessions import StoredSessions
     from middleware.sessions.timeouts import Times
 
     Put = Callable[[Stamped], tuple[Times, bytes]]  # what is held by now, to the times and content in its place
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 class Cell:
     """Where the session of one request is: `held` is what the store was last seen to hold there, None where nothing."""
 
-    __slots__ = ("displaced", "held", "identifier", "index", "key", "now", "timeouts")
+    __slots__ = ("displaced", "held", "identifier", "key", "now", "sessions", "timeouts")
 
     def __init__(
-        self, index: UserIndex, now: float, identifier: str = "", key: str = "", held: Stamped | None = None
+        self, sessions: StoredSessions, now: float, identifier: str = "", key: str = "", held: Stamped | None = None
     ) -> None:
-        self.index = index
-        self.timeouts = index.terms.timeouts
+        self.sessions = sessions
+        self.timeouts = sessions.terms.timeouts
         self.now = now
         self.identifier = identifier
         self.key = key
@@ -63,7 +62,7 @@ class Cell:
         held = self.held
         assert held is not None
         fresh = Stamped.of(times, content)
-        if not self.index.store.swap(self.key, held.raw, fresh.raw, self.timeouts.seconds_left(times, self.now)):
+        if not self.sessions.store.swap(self.key, held.raw, fresh.raw, self.timeouts.seconds_left(times, self.now)):
             return False
         self.held = fresh
         return True
@@ -90,7 +89,7 @@ class Cell:
 
         After a periodic renewal that is under the successor's id, and this goes there.
         """
-        while (raw := self.index.store.get(self.key)) is not None:
+        while (raw := self.sessions.store.get(self.key)) is not None:
             pointer = Pointer.read(raw)
             if pointer is None:
                 return Stamped.read(raw)
@@ -111,11 +110,11 @@ class Cell:
         assert self.held is not None
         old_key = self.key
         nonce = os.urandom(NONCE_BYTES) if renews else b""
-        new = Cell(self.index, self.now)
+        new = Cell(self.sessions, self.now)
         new._add(Stamped.of(*put(self.held)), after, instead_of=self, nonce=nonce, is_login=before is None)
         self.displaced += new.displaced
         for attempt in range(ATTEMPTS):
-            if self.index.store.swap(
+            if self.sessions.store.swap(
                 self.key, self.held.raw, Pointer(new.key, self.now, nonce).raw, self.timeouts.idle
             ):
                 old_id = id_of(self.key)
@@ -136,7 +135,9 @@ class Cell:
         raw = None if self.held is None else self.held.raw
         found = []
         if self.key:
-            found = end_session(self.index.store, self.key, raw, self.timeouts.idle, follows=follows)
+            from middleware.sessions.in_store.endings import end_session
+
+            found = end_session(self.sessions.store, self.key, raw, self.timeouts.idle, follows=follows)
         self.hold("", "", None)
         ended = [(id_of(key), user) for key, user in found]
         for id, user in ended:
@@ -160,11 +161,11 @@ class Cell:
             assert key is not None
             if owner is not None:
                 replaced = "" if instead_of is None else id_of(instead_of.key)
-                ended = self.index.enter(
+                ended = self.sessions.index.enter(
                     owner[0], id_of(key), fresh.times, owner[1], instead_of=replaced, is_login=is_login
                 )
                 self.displaced += tuple(ended)
-            if self.index.store.add(key, fresh.raw, self.timeouts.seconds_left(fresh.times, self.now)):
+            if self.sessions.store.add(key, fresh.raw, self.timeouts.seconds_left(fresh.times, self.now)):
                 self.hold(identifier, key, fresh)
                 return
         raise StoreError("no new session id is free: the operating system's random numbers repeat, or add() is broken")
@@ -173,7 +174,7 @@ class Cell:
         """Whether the index still has the session that has just begun; else whoever ended all the user's meant it."""
         forgets = is_login  # if the store fails here: nobody is given the id of a session that may be in no index
         try:
-            if owner is None or self.index.holds(owner[0], id_of(self.key)):
+            if owner is None or self.sessions.index.holds(owner[0], id_of(self.key)):
                 return True
             forgets = True
             self.end(follows=False)  # what another request has given a new id since was entered and looked at by it
@@ -188,17 +189,17 @@ class Cell:
         until = None if self.held is None else self.held.times.until
         times, content = copied
         if self.swap(times, content) and owner is not None and times.until != until:
-            self.index.enter(owner[0], id_of(self.key), times, owner[1], instead_of=instead_of, is_login=False)
+            self.sessions.index.enter(owner[0], id_of(self.key), times, owner[1], instead_of=instead_of, is_login=False)
 
     def _undo(self, owner: Owner | None) -> None:
-        self.index.store.delete(self.key)
+        self.sessions.store.delete(self.key)
         self._leave(owner, id_of(self.key))
 
     def _leave(self, owner: Owner | None, id: str) -> None:
         if owner is None:
             return
         try:
-            self.index.remove(owner[0], [id])
+            self.sessions.index.remove(owner[0], [id])
         except StoreError:  # what has ended or moved has done so: whoever reads the index looks after it
             return
 

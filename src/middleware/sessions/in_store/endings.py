@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from middleware.sessions.codec import content_of, decoded
-from middleware.sessions.in_store.turns import wait
+from middleware.sessions.in_store.turns import ATTEMPTS, wait
 from middleware.sessions.records import ENDED, Pointer, Stamped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.stores.base import Store
-
-ATTEMPTS = 30  # at one write, while other processes keep writing: within a second, with the waits between them
 
 
 def end_session(

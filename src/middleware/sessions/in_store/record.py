@@ -57,7 +57,7 @@ class StoredRecord:
     @classmethod
     def new(cls, sessions: StoredSessions, now: float, tell: Tell) -> StoredRecord:
         """An empty session."""
-        return cls(sessions, tell, Cell(sessions.index, now), nothing(), _from_now(now))
+        return cls(sessions, tell, Cell(sessions, now), nothing(), _from_now(now))
 
     @classmethod
     def found(cls, sessions: StoredSessions, tell: Tell, cell: Cell, sent: str) -> StoredRecord:

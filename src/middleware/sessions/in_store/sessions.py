@@ -7,14 +7,15 @@ judged, and its content in JSON. Records are added, swapped and deleted, never j
 from __future__ import annotations
 
 from middleware.cookies.codec import MOST_TRIED
+from middleware.made_once import made_once
 from middleware.sessions.in_store.cell import Cell
-from middleware.sessions.in_store.index import UserIndex
 from middleware.sessions.in_store.record import StoredRecord
 from middleware.sessions.records import Pointer, Stamped, id_of, key_of, successor_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.sessions.cookie import SessionCookie
+    from middleware.sessions.in_store.index import UserIndex
     from middleware.sessions.place import Tell
     from middleware.sessions.terms import Terms
     from middleware.stores.base import Store
@@ -30,7 +31,13 @@ class StoredSessions:
         self.store = store
         self.terms = terms
         self.cookie = cookie
-        self.index = UserIndex(store, terms)
+
+    @made_once
+    def index(self) -> UserIndex:
+        """Which sessions a user has."""
+        from middleware.sessions.in_store.index import UserIndex
+
+        return UserIndex(self.store, self.terms)
 
     def open(self, field: str, tell: Tell) -> StoredRecord:
         """The session that a Cookie field names, or a new one. Raises StoreError where the store cannot answer."""
@@ -70,7 +77,7 @@ class StoredSessions:
                 if timeouts.is_over(found.times, now):
                     tell("expired", id_of(key))
                     return None
-                return Cell(self.index, now, identifier, key, found)
+                return Cell(self, now, identifier, key, found)
             pointer = Pointer.read(raw)
             if pointer is None:
                 tell("unknown_id", id_of(key))
@@ -78,6 +85,6 @@ class StoredSessions:
             if not pointer.nonce or not timeouts.in_grace(pointer.moved, now):
                 tell("stale_id", id_of(key))
                 recent = MOVED_FOR + (timeouts.grace if pointer.nonce else 0)
-                return Cell(self.index, now, key=key) if abs(now - pointer.moved) < recent else None
+                return Cell(self, now, key=key) if abs(now - pointer.moved) < recent else None
             identifier = successor_of(identifier, pointer.nonce)
         return None

@@ -7,6 +7,7 @@ import time
 from threading import Lock
 
 _LOCKS = tuple(Lock() for _ in range(16))
+ATTEMPTS = 30  # at one write, while other processes keep writing: within a second, with the waits between them
 LONGEST_TURN = 1  # seconds, then the next one goes ahead: only the store's swap has to be relied on
 
 
