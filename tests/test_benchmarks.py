@@ -34,5 +34,8 @@ def test_every_benchmark_does_equal_work_and_is_in_the_table():
         "cache miss, stored",
         "five layers, memory session",
         "import and build",
+        "CGI, a page",
+        "CGI, a session, beside Flask",
+        "CGI, a cached page",
     } <= {*titles}
     assert len(titles) == len({*titles})

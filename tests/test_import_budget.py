@@ -75,11 +75,59 @@ app = LoggingMiddleware(app)
 """
 
 
-def loaded_by(source):
+# The five layers as a CGI script has them: what has to outlive the process is in files.
+CGI = """
+import io, os, sys
+from middleware import (
+    AuthMiddleware, Basic, CacheMiddleware, CookieMiddleware, FileSink, Htpasswd, LoggingMiddleware, SessionLogin,
+    SessionMiddleware, SQLiteStore, allow, get_session, optional, require,
+)
+FOLDER, ASKED, COOKIE = sys.argv[1:]
+def site(environ, start_response):
+    headers = [("Content-Type", "text/plain")]
+    if environ["PATH_INFO"] == "/count":
+        session = get_session(environ)
+        session["count"] = session.get("count", 0) + 1
+    if environ["PATH_INFO"] == "/kept":
+        headers.append(("Cache-Control", "max-age=86400"))
+    start_response("200 OK", headers)
+    return [str(os.getpid()).encode()]
+sessions = SQLiteStore(FOLDER + "/sessions.db")
+users = Htpasswd(FOLDER + "/users.htpasswd")
+rules = [allow("/kept"), require("/private"), optional("/")]
+app = AuthMiddleware(site, [SessionLogin(users), Basic(users, realm="app")], rules=rules, store=sessions)
+app = SessionMiddleware(app, store=sessions)
+app = CookieMiddleware(app, secret="a secret of the test, 32 characters")
+app = CacheMiddleware(app, store=SQLiteStore(FOLDER + "/pages.db", durable=False))
+app = LoggingMiddleware(app, sink=FileSink(FOLDER + "/access.log"))
+environ = {
+    "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": ASKED, "REQUEST_URI": ASKED, "QUERY_STRING": "",
+    "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": "shop.example", "SERVER_PORT": "80", "HTTP_HOST": "shop.example",
+    "REMOTE_ADDR": "203.0.113.7", "HTTP_COOKIE": COOKIE, "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
+    "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr, "wsgi.multithread": False, "wsgi.multiprocess": True,
+    "wsgi.run_once": True,
+}
+answer = []
+body = app(environ, lambda status, headers: answer.append((status, headers)))
+data = b"".join(body)
+if hasattr(body, "close"):
+    body.close()
+(status, headers), = answer
+assert status == "200 OK", status
+given = "; ".join(value.partition(";")[0] for name, value in headers if name == "Set-Cookie")
+"""
+
+
+def loaded_by(source, *arguments):
     """The modules that `source` loads in an interpreter that reads no site-packages, no .pth file and no environment.
 
     What `threading`, `functools` and `os` bring along is there before: the house may use them.
     """
+    return set(ran(source, *arguments)[0])
+
+
+def ran(source, *arguments):
+    """The modules that `source` loads, and what it calls `given`."""
     script = f"""
 import sys
 sys.path[:0] = {[SOURCE, SITE]!r}
@@ -88,12 +136,10 @@ before = set(sys.modules)
 {source}
 new = sorted(set(sys.modules) - before)
 import json
-print(json.dumps(new))
+print(json.dumps([new, globals().get("given")]))
 """
-    ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", script], check=True, capture_output=True, text=True, timeout=60
-    )
-    return set(json.loads(ran.stdout))
+    command = [sys.executable, "-I", "-S", "-B", "-c", script, *arguments]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
 
 
 def test_importing_middleware_loads_nothing_else():
@@ -138,6 +184,62 @@ def test_what_a_session_holds_loads_no_types_that_are_not_in_it(content, brings)
     source = "from middleware.sessions.codec import decoded, encoded, encoded_value"
     loaded = loaded_by(f"{source}; encoded_value('k', {content}); decoded(encoded({content}, typed={bool(brings)}))")
     assert loaded & {"datetime", "decimal", "uuid", "middleware.sessions.typed"} == brings
+
+
+# What no usual request needs, by CGI, where it pays for all that is loaded: of ours, and of others.
+OF_NO_PAGE = {
+    f"middleware.{name}"
+    for name in (
+        "auth.answers.answers", "auth.answers.pages", "auth.event_log", "auth.identity", "auth.login.login_pages",
+        "auth.precis", "auth.throttle.throttle", "auth.verification", "caching.changing", "caching.conditional",
+        "caching.purging", "caching.refreshing", "cookies.policy", "cookies.signed", "events",
+        "logging.formats.schemas", "logging.metrics", "logging.sinks.queue", "logging.trace",
+        "sessions.in_cookie.record", "sessions.in_store.endings", "sessions.in_store.index", "sessions.typed",
+        "stores.memory", "structured", "timestamp_signer", "wsgi.files", "wsgi.taken",
+    )
+}  # fmt: skip
+NEVER = {
+    "email", "enum", "hmac", "http", "importlib", "inspect", "ipaddress", "itsdangerous", "logging", "pathlib", "re",
+    "secrets", "socket", "tempfile", "typing", "unicodedata", "urllib.parse", "uuid", "warnings", "webob",
+}  # fmt: skip
+OF_A_SESSION = {"json", "struct", "middleware.sessions.in_store.record", "middleware.sessions.codec"}
+OF_A_MISS = {"middleware.caching.asking", "middleware.caching.fetching", "middleware.caching.flights.flights"}
+OF_STORING = {"middleware.caching.rules.said", "middleware.caching.rules.storing"}
+
+
+@pytest.fixture
+def by_cgi(tmp_path):
+    """What a request of this path loads in a process of its own, and the cookies that it gives."""
+    (tmp_path / "users.htpasswd").write_text("alice:$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43 + "\n")
+
+    def request(path, cookie=""):
+        loaded, cookies = ran(CGI, str(tmp_path), path, cookie)
+        return set(loaded), cookies
+
+    return request
+
+
+def test_a_page_by_cgi_loads_nothing_of_sessions_and_of_storing_pages(by_cgi):
+    for cookie in ("", "theme=dark"):
+        loaded, _ = by_cgi("/", cookie)
+        assert loaded >= OF_A_MISS
+        assert loaded & (OF_A_SESSION | OF_STORING | OF_NO_PAGE | NEVER) == set()
+
+
+def test_a_session_by_cgi_loads_what_it_is_kept_by_and_nothing_of_users_and_logins(by_cgi):
+    _, cookies = by_cgi("/count")
+    loaded, again = by_cgi("/count", cookies)
+    assert again == ""  # it was found
+    assert loaded >= OF_A_SESSION
+    assert loaded & (OF_STORING | OF_NO_PAGE | NEVER) == {"enum", "re"}  # which json needs
+
+
+def test_a_cached_page_by_cgi_loads_nothing_that_asks_the_application(by_cgi):
+    by_cgi("/kept")
+    loaded, _ = by_cgi("/kept")
+    assert "middleware.caching.rules.said" in loaded
+    assert loaded & (OF_A_SESSION | OF_A_MISS | OF_NO_PAGE | NEVER) == set()
+    assert loaded & {"middleware.caching.handle", "middleware.caching.rules.storing"} == set()
 
 
 def test_the_probe_would_see_what_is_loaded():
