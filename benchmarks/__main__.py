@@ -23,6 +23,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # the peers' own
     from benchmarks import (
         access_log,
+        cgi,
         cold_start,
         gateway,
         kernel,
@@ -54,9 +55,10 @@ def main() -> None:
         rows = [row for row in rows if asked.only in row.title]
         cases = [case for row in rows for case in row.cases()]
         times = measure(cases, rounds=asked.rounds, batch=asked.batch / 1000)
-    results = [row.result(times) for row in rows]
-    if asked.only in cold_start.TITLE:
-        results.append(cold_start.result(asked.rounds))
+        results = [row.result(times) for row in rows]
+        if asked.only in cold_start.TITLE:
+            results.append(cold_start.result(asked.rounds))
+        results += cgi.results(there, asked.rounds, only=asked.only)
     print(table(results, markdown=asked.markdown))
 
 
