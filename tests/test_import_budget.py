@@ -200,7 +200,7 @@ OF_NO_PAGE = {
 }  # fmt: skip
 NEVER = {
     "email", "enum", "hmac", "http", "importlib", "inspect", "ipaddress", "itsdangerous", "logging", "pathlib", "re",
-    "secrets", "socket", "tempfile", "typing", "unicodedata", "urllib.parse", "uuid", "warnings", "webob",
+    "secrets", "socket", "tempfile", "typing", "unicodedata", "urllib.parse", "uuid", "webob",
 }  # fmt: skip
 OF_A_SESSION = {"json", "struct", "middleware.sessions.in_store.record", "middleware.sessions.codec"}
 OF_A_MISS = {"middleware.caching.asking", "middleware.caching.fetching", "middleware.caching.flights.flights"}

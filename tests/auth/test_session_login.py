@@ -73,6 +73,13 @@ def test_a_person_is_led_to_the_login_page_and_back(browser):
     assert browser.get("/notes").text == "ann: None"
 
 
+def test_the_page_of_a_stranger_is_theirs_alone_though_there_is_no_session_to_open(browser):
+    answer = ask(browser.app, "/open")
+    assert answer.text == "None: None"
+    assert "Cookie" in answer.header("Vary")
+    assert answer.header("Cache-Control") == "private"
+
+
 def test_a_program_gets_a_401_that_names_every_way_in():
     answer = ask(site(), "/notes", headers={"Accept": "application/json"})
     assert answer.code == 401

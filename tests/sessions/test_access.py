@@ -31,6 +31,7 @@ USES = {
     "user": lambda s: s.user,
     "authenticated_at": lambda s: s.authenticated_at,
     "expires": lambda s: s.expires,
+    "came": lambda s: s.came,
     "available": lambda s: s.available,
     "login": lambda s: s.login("ann"),
     "logout": lambda s: s.logout(),
@@ -83,6 +84,26 @@ def test_a_request_that_does_not_use_its_session_reads_no_clock_and_no_cookie(op
 
     answer = Site(clock=clock, **options).ask(lambda session: "hello", HTTP_COOKIE=Field("id=" + "0" * 64))
     assert (answer.text, answer.headers) == ("'hello'", [("Content-Type", "text/plain")])
+
+
+@pytest.mark.parametrize("cookie", ["", "theme=dark; ida=1"])
+def test_whether_a_session_came_is_known_without_opening_one(options, cookie):
+    stores = [store for store in options.values() if isinstance(store, SpyStore)]
+
+    def clock():
+        pytest.fail("a session was opened")
+
+    answer = Site(clock=clock, **options).ask(lambda session: session.came, cookie)
+    assert answer.text == "False"
+    assert (answer.header("Vary"), answer.header("Cache-Control")) == ("Cookie", "private")
+    assert [store.calls for store in stores if store.calls] == []
+
+
+def test_a_session_came_where_there_is_a_cookie_of_one_be_it_good_or_not(options):
+    visitor = Site(**options).visitor()
+    visitor(put(k=1))
+    assert visitor(lambda session: session.came).text == "True"
+    assert visitor.site.ask(lambda session: (session.came, session.is_new), "id=forged").text == "(True, True)"
 
 
 def test_a_call_of_changed_changes_nothing(options):

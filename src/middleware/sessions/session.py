@@ -6,7 +6,7 @@ Nothing is parsed, fetched or computed before the first use. The record behind i
 
 from __future__ import annotations
 
-from middleware.errors import ConfigurationError, ReauthenticationRequired, SessionClosed, StoreError
+from middleware.errors import ConfigurationError, ReauthenticationRequired, StoreError
 from middleware.sessions.tracked import Tracked
 
 TYPE_CHECKING = False
@@ -260,7 +260,8 @@ class Session(Tracked):
     @property
     def came(self) -> bool:
         """Whether this request brought a cookie of a session, good or not. Else it is new. To ask is to use it."""
-        self.accessed = self.accessed or not self.closed
+        if self._data is None:
+            self._use("came")
         return self._place.is_named_in(self._field)
 
     @property
@@ -347,12 +348,7 @@ class Session(Tracked):
         return answer
 
     def _load(self, key: object = "*") -> dict[str, Any]:
-        if self.closed:
-            raise SessionClosed(
-                f"the session is first used ({key!r}) after the head of the answer has left, too late to tell caches: "
-                "use it before the first chunk"
-            )
-        self.accessed = True
+        self._use(key)
         try:
             record: Record = self._place.open(self._field, self._tell)
             self._bind(record)

@@ -53,6 +53,15 @@ class Tracked(Base):
             """Open the record, for the use of this key. The data in it."""
             ...
 
+    def _use(self, key: object) -> None:
+        """Note the first use, of this key, while caches can still be told."""
+        if self.closed:
+            raise SessionClosed(
+                f"the session is first used ({key!r}) after the head of the answer has left, too late to tell caches: "
+                "use it before the first chunk"
+            )
+        self.accessed = True
+
     # Reading
 
     def __getitem__(self, key: str) -> Any:
