@@ -191,8 +191,8 @@ OF_NO_PAGE = {
     f"middleware.{name}"
     for name in (
         "auth.answers.answers", "auth.answers.pages", "auth.event_log", "auth.identity", "auth.login.login_pages",
-        "auth.precis", "auth.throttle.throttle", "auth.verification", "caching.changing", "caching.conditional",
-        "caching.purging", "caching.refreshing", "cookies.policy", "cookies.signed", "events",
+        "auth.precis", "auth.throttle.throttle", "auth.verification", "caching.buffers", "caching.changing",
+        "caching.conditional", "caching.purging", "caching.refreshing", "cookies.policy", "cookies.signed", "events",
         "logging.formats.schemas", "logging.metrics", "logging.sinks.queue", "logging.trace",
         "sessions.in_cookie.record", "sessions.in_store.endings", "sessions.in_store.index", "sessions.typed",
         "stores.memory", "structured", "timestamp_signer", "wsgi.files", "wsgi.taken",

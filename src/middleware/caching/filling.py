@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from middleware.caching.buffers import Copy
 from middleware.caching.flights.flights import FAILED, PASSED, STORED
 from middleware.caching.flights.passed_over import PASSED_FOR
 from middleware.caching.privacy import is_authorized, is_private
@@ -16,6 +15,7 @@ from middleware.wsgi import UNWATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from middleware.caching.buffers import Copy
     from middleware.caching.flights.flights import Flight
     from middleware.caching.flights.store_flights import Landing
     from middleware.caching.handle import Cache
@@ -157,6 +157,7 @@ class Filling:
         status, fields = response.status, response.headers
         if is_private(self._environ):
             return None, "session"
+        from middleware.caching.buffers import Copy
         from middleware.caching.rules.storing import declared_length, is_one_line, kept, refusal_at_sight
 
         reason = refusal_at_sight(fields, terms.policy)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from time import time
 
-from middleware.caching.buffers import Buffers
 from middleware.caching.keys.key_options import CacheKeys
 from middleware.caching.keys.keys import Keys
 from middleware.caching.look import Look, use_of
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 _POLICIES = {"default": CachePolicy(), "conformance": CachePolicy.CONFORMANCE}
 # Methods that change nothing.
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"))
-_IN_FLIGHT = 16  # bodies of the largest size that may be copied at the same time
 
 
 class CacheMiddleware:
@@ -104,7 +102,6 @@ class CacheMiddleware:
             policy=policy,
             clock=clock,
             max_object=max_object,
-            buffers=Buffers(_IN_FLIGHT * max_object),
             status=None if name is None else CacheStatus(name),
         )
         self._flight_timeout = flight_timeout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from middleware.made_once import made_once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,10 +14,11 @@ if TYPE_CHECKING:
     from middleware.caching.status import CacheStatus
 
 
+_IN_FLIGHT = 16  # bodies of the largest size that may be copied at the same time
+
+
 class Terms:
     """The store of a cache, its choices and its limits."""
-
-    __slots__ = ("buffers", "clock", "max_object", "policy", "shelf", "status")
 
     def __init__(
         self,
@@ -24,12 +27,17 @@ class Terms:
         policy: CachePolicy,
         clock: Callable[[], float],
         max_object: int,
-        buffers: Buffers,
         status: CacheStatus | None,
     ) -> None:
         self.shelf = shelf
         self.policy = policy
         self.clock = clock
         self.max_object = max_object
-        self.buffers = buffers
         self.status = status
+
+    @made_once
+    def buffers(self) -> Buffers:
+        """Where bodies are copied while they pass."""
+        from middleware.caching.buffers import Buffers
+
+        return Buffers(_IN_FLIGHT * self.max_object)
