@@ -125,7 +125,7 @@ class AuthMiddleware:
     @made_once
     def throttle(self) -> Throttle | None:
         """What slows down guessing; None for nothing. That of `"default"` is made with the first try of a password."""
-        if self._throttle != "default":
+        if not isinstance(self._throttle, str):
             return self._throttle
         from middleware.auth.throttle.throttle import Throttle
 
