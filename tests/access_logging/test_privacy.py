@@ -517,7 +517,7 @@ text = st.text(st.characters(max_codepoint=0xFF), max_size=40)
 odd = st.text("token=&;?#/%@:[]+3Dd ", max_size=40)
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(st.lists(st.tuples(safe, safe), max_size=3), names, st.text("SECRET", min_size=7), st.sampled_from("&;"))
 def test_no_secret_is_left_and_all_else_is(others, name, secret, mark):
     pairs = [f"q{key}={value}" for key, value in others]
@@ -528,7 +528,7 @@ def test_no_secret_is_left_and_all_else_is(others, name, secret, mark):
     assert privacy.url(f"https://a:{secret}@a.test/b#{query}") == f"https://***@a.test/b#{shown}"
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.one_of(text, odd))
 def test_whatever_is_sent_is_masked_once_and_for_all(sent):
     for masked in (privacy.query, privacy.url, privacy.path, privacy.message):
@@ -540,14 +540,14 @@ def test_whatever_is_sent_is_masked_once_and_for_all(sent):
         assert privacy.url(sent) == sent
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(odd)
 def test_the_one_look_at_a_query_overlooks_nothing(sent):
     assert privacy.query(f"{sent};x=1") == f"{privacy.query(sent)};x=1"
     assert privacy.url(f"/a?{sent}") == f"/a?{privacy.query(sent)}"
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(st.text(st.characters(max_codepoint=0x7F, exclude_characters="=%@"), max_size=40))
 def test_what_has_no_value_is_plain(sent):
     assert privacy.is_plain(sent)
@@ -559,6 +559,7 @@ def test_percent_decoding_gives_bytes_back(raw):
     assert unquoted("".join(f"%{byte:02X}" for byte in raw)) == raw.decode("latin-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["&", "%3D", "token=", "[", "a[b]=1&", "?", ";/", "@", "%", "%253D"])
 def test_a_long_url_is_no_trouble(piece):
     url = "/?" + piece * 100_000
