@@ -12,6 +12,8 @@ import pytest
 
 import middleware
 
+pytestmark = pytest.mark.slow  # reads every file, and `make check` runs it too
+
 ROOT = Path(__file__).parent.parent
 HOUSE = ROOT / "src" / "middleware"
 FILES = sorted(HOUSE.rglob("*.py"))

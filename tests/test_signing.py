@@ -67,6 +67,7 @@ def test_we_open_compressed_tokens_of_itsdangerous():
     assert json.loads(opened[0]) == "x" * 1000
 
 
+@pytest.mark.slow
 def test_a_compressed_token_that_grows_too_large_does_not_open():
     assert signer.unsign(serializer().dumps("x" * 10_000_000)) is None
 

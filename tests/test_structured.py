@@ -163,6 +163,7 @@ def test_what_may_be_written_otherwise_is_read(text, read):
     assert parse_dictionary(text) == read
 
 
+@pytest.mark.slow
 def test_endless_text_takes_no_endless_time():
     """As many steps as there are characters, whatever they are; a square of that would never come back."""
     for unit in ("a,", '\\"', ";a", "1 ", "%c3", "9", " "):

@@ -477,6 +477,7 @@ def test_a_request_inside_a_request_has_its_own_line_and_the_same_request_id():
     assert len({record.request_id for record in log.records}) == 1
 
 
+@pytest.mark.slow
 def test_each_of_many_requests_at_once_has_its_own_size():
     def app(environ, start_response):
         size = int(environ["QUERY_STRING"])

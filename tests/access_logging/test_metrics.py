@@ -211,6 +211,7 @@ def test_fifty_thousand_random_paths_and_methods_make_no_series_and_as_routes_a_
     assert sum(number for (name, _), number in found.items() if name == "http_requests_total") == 50_000
 
 
+@pytest.mark.slow
 def test_a_thousand_series_and_then_the_route_is_other_and_then_all_labels_are():
     metrics = Metrics()
     layer = logged(metrics, lambda environ, start_response: routed(environ["PATH_INFO"])(environ, start_response))
@@ -389,6 +390,7 @@ def test_a_function_gets_each_request_with_bounded_labels_and_may_fail(caplog):
     assert [record.message for record in caplog.records] == ["on_request= of Metrics failed: ValueError"]
 
 
+@pytest.mark.slow
 def test_requests_in_many_threads_are_each_counted_once_and_readers_see_buckets_that_fit():
     metrics = Metrics(duration_labels=("route",))
     layer = logged(metrics, lambda environ, start_response: routed(environ["PATH_INFO"])(environ, start_response))

@@ -540,6 +540,7 @@ def test_whatever_is_sent_is_masked_once_and_for_all(sent):
         assert privacy.url(sent) == sent
 
 
+@pytest.mark.slow
 @settings(max_examples=2 * settings().max_examples)
 @given(odd)
 def test_the_one_look_at_a_query_overlooks_nothing(sent):

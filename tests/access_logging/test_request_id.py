@@ -21,6 +21,7 @@ def layer(app=hello, **options):
     return LoggingMiddleware(app, sink=lambda line: None, **options)
 
 
+@pytest.mark.slow
 def test_a_request_gets_128_random_bits():
     ids = {ask(layer()).text for _ in range(10_000)}
     assert len(ids) == 10_000

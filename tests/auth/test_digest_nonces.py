@@ -99,6 +99,7 @@ def test_a_nonce_from_the_future_is_stale():
     assert is_stale(client.get(2))
 
 
+@pytest.mark.slow
 def test_who_only_asks_leaves_nothing_behind(app):
     ask(app)
     gc.collect()

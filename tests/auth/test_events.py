@@ -46,6 +46,7 @@ def is_list(part):
     return any(getattr(target, "id", "") in ("EVENTS", "_WARNINGS") for target in targets)
 
 
+@pytest.mark.slow
 def test_every_name_that_is_told_is_one_of_the_list():
     told = {
         node.args[1].value
@@ -62,6 +63,7 @@ def texts():
     return [node.value for node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVENTS)
 def test_every_name_of_the_list_is_told_somewhere(name):
     assert any(text == name or text.startswith(f"auth.{name} ") for text in texts())

@@ -179,6 +179,7 @@ def stays(value, origin=ORIGIN):
     return f"{joined.scheme}://{joined.netloc}".lower().removesuffix(":443") == origin
 
 
+@pytest.mark.slow
 def test_of_all_mixtures_none_that_is_accepted_leaves_the_site():
     values = generated(1, 20_000)
     accepted = [value for value in values if safe_next(value, ORIGIN) is not None]

@@ -166,6 +166,7 @@ def test_a_rule_for_one_user_turns_others_away():
     assert ask(app, headers=basic("bob", "banana")).code == 403
 
 
+@pytest.mark.slow
 def test_what_paths_were_asked_for_is_kept_in_bounds():
     app = layer(B)
     for number in range(3000):

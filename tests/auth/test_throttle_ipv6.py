@@ -37,6 +37,7 @@ def guess_all_over(site, times, user="ann", start=0):
     return [site.ask(f"guess {number}", user, within(start + number)).code for number in range(times)]
 
 
+@pytest.mark.slow
 def test_2000_guesses_for_a_name_from_all_over_a_48_are_20(site):
     assert guess_all_over(site, 2000) == [401] * 20 + [429] * 1980
     assert len(site.scheme.checks) == 20
@@ -64,6 +65,7 @@ def test_each_further_failure_doubles_the_delay(site, clock):
     assert site.ask("apple", address=within(5)).code == 200
 
 
+@pytest.mark.slow
 def test_nobody_is_locked_out_for_good_while_somebody_in_the_same_48_guesses_on(site, clock):
     let_in = 0
     for number in range(400):

@@ -40,6 +40,7 @@ def test_a_source_that_gives_a_password_that_is_no_text_is_503(caplog):
     assert "is text" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_user_without_a_password_cannot_sign_in():
     class Person:
         hash = None

@@ -43,6 +43,7 @@ def test_who_missed_before_the_landing_and_boards_after_it_makes_no_second_call(
     assert len(site.calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 20])
 def test_a_leader_that_hangs_holds_nobody_beyond_the_time_limit(number):
     def make(site):
@@ -209,6 +210,7 @@ def test_only_so_many_wait_and_the_others_make_the_call_themselves():
     assert len(site.calls) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 3])
 def test_in_a_crowd_there_is_one_leader_at_a_time_and_nobody_is_forgotten(processes):
     def crowd(number):
@@ -399,6 +401,7 @@ def test_a_forked_child_waits_for_none_of_its_parents_flights(elsewhere):
     assert flights.board(NAME).leads
 
 
+@pytest.mark.slow
 @needs_fork
 def test_forks_in_the_midst_of_flights_leave_no_lock_behind():
     def fly():

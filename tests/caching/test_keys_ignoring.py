@@ -326,6 +326,7 @@ def test_two_sessions_are_told_apart_whatever_trackers_are_beside_them():
 # Bombs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bomb", ["&" * (1 << 16), "utm_a=1&" * (1 << 13), "utm_=" + "=" * (1 << 16), "a;&?" * (1 << 14)]
 )
@@ -337,6 +338,7 @@ def test_an_endless_query_is_one_address(raw, bomb):
     assert site.calls == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bomb", [";" * (1 << 16), "_ga=1;" * (1 << 13), '"' * 65_535, '_ga="; ' * (1 << 13), ", " * (1 << 15)]
 )

@@ -268,6 +268,7 @@ def test_a_page_of_djangos_own_cache_is_kept_by_both(made):
 # Sessions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["signed_cookies", "cache"])
 def test_nothing_of_djangos_own_sessions_crosses(made, engine):
     round_ = made(OWN_SESSIONS, COMMON, CSRF, MESSAGES, SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}")

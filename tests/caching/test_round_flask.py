@@ -197,6 +197,7 @@ def test_answers_are_told_apart_as_flask_says():
 # Sessions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refresh", [True, False])
 def test_nothing_of_flasks_own_sessions_crosses(refresh):
     site = Site(members=True, SESSION_REFRESH_EACH_REQUEST=refresh)
@@ -205,6 +206,7 @@ def test_nothing_of_flasks_own_sessions_crosses(refresh):
     assert round_.each_was_closed_once()
 
 
+@pytest.mark.slow
 def test_nothing_of_our_sessions_in_flask_crosses():
     site = Site(members=True)
     use_sessions(site.app, store=MemoryStore())

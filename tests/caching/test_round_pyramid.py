@@ -219,6 +219,7 @@ def test_nothing_of_our_sessions_crosses_wherever_they_stand(inside, outside):
     assert round_.each_was_closed_once()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", [None, "private, max-age=60", "max-age=0", "no-cache"])
 def test_nothing_of_pyramids_own_sessions_crosses_where_its_pages_do_not_call_themselves_public(says):
     round_ = Round(Site(sessions="own", says=says).app)
@@ -226,6 +227,7 @@ def test_nothing_of_pyramids_own_sessions_crosses_where_its_pages_do_not_call_th
     assert round_.each_was_closed_once()
 
 
+@pytest.mark.slow
 def test_nothing_of_pyramids_own_sessions_crosses_where_its_pages_name_the_cookie_in_vary():
     site = Site(sessions="own")
 

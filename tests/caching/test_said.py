@@ -250,6 +250,7 @@ def test_a_targeted_field_makes_the_others_count_for_nothing(pairs, value):
     assert all(getattr(one, name) == getattr(other, name) for name in ("lifetime", "forbidden", "guessed", "withheld"))
 
 
+@pytest.mark.slow
 def test_endless_fields_take_no_endless_time():
     """As many steps as there are characters, whatever they are; a square of that would never come back."""
     names = ("Cache-Control", "CDN-Cache-Control", "Vary", "Age", "Expires", "ETag", "Date", "Connection", "Pragma")

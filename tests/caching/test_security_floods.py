@@ -12,6 +12,7 @@ from cached_site import START, Site
 from middleware.headers import http_date
 from middleware.stores import MemoryStore
 
+pytestmark = pytest.mark.slow
 FRESH = "Cache-Control: max-age=60"
 
 

@@ -260,6 +260,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [True, False], ids=["with a raw target", "without"])
 def test_no_two_addresses_share_an_answer(raw):
     def app(environ, start_response):

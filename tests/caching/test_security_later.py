@@ -192,6 +192,7 @@ def test_of_many_clients_that_ask_at_the_same_time_each_gets_its_own_answer(fiel
 # Who is slow, and who comes in crowds: S38
 
 
+@pytest.mark.slow
 def test_many_bodies_on_their_way_into_the_store_take_bounded_room_together():
     limit = 1 << 16
 

@@ -229,6 +229,7 @@ def test_two_clients_that_ask_at_the_same_time_each_get_their_own_answer(control
     assert got == {"ann": "sid=ann", "bob": "sid=bob"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", ["Cookie", "X, Cookie"])
 def test_two_variants_that_are_made_at_the_same_time_are_not_mixed(vary):
     together = Barrier(8, timeout=10)

@@ -49,6 +49,7 @@ def test_two_hundred_requests_at_once_in_four_processes_cost_one_call(opener):
     assert sorted(in_processes(site_in_one_process, opener)) == [[0]] * (PROCESSES - 1) + [[1]]
 
 
+@pytest.mark.slow
 def test_an_application_that_hangs_holds_nobody_beyond_the_time_limit():
     def act(number, environ):
         if number == 1:
@@ -65,6 +66,7 @@ def test_an_application_that_hangs_holds_nobody_beyond_the_time_limit():
     assert leader()[0].body == b"made"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closes", [True, False])
 def test_a_client_that_reads_slowly_or_is_forgotten_by_its_server_holds_nobody_beyond_the_time_limit(closes):
     site = site_of(lambda number, environ: ([FRESH], iter([b"one,", b"two"])), flight_timeout=0.2)

@@ -389,6 +389,7 @@ def test_each_layer_on_a_store_signs_hits_with_its_own_name():
         assert site.ask().header("Cache-Status") == f"{name}; hit; ttl=60"
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_gone_is_told_nothing_more():
     one = Site()
     before = len(gc.get_objects())

@@ -220,6 +220,7 @@ def set_and_delete(name, asked, url):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", [HTTP, HTTPS])
 def test_every_cookie_is_refused_by_the_writer_or_kept_by_the_browser_and_deleted_again(url):
     kept = 0
@@ -238,6 +239,7 @@ def test_every_cookie_is_refused_by_the_writer_or_kept_by_the_browser_and_delete
     assert kept > 60
 
 
+@pytest.mark.slow
 def test_the_writer_refuses_only_what_the_browser_refuses():
     for name, asked in combinations():
         secure = asked["secure"] is not False

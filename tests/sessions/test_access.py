@@ -116,6 +116,7 @@ def test_a_call_of_changed_changes_nothing(options):
     assert [store.writes for store in stores if store.writes] == []
 
 
+@pytest.mark.slow
 def test_a_thousand_visitors_who_leave_nothing_write_nothing(options):
     site = Site(**options)
     stores = [store for store in options.values() if isinstance(store, SpyStore)]

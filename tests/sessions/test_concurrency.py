@@ -41,6 +41,7 @@ def visitor(store, clock):
 # Merging
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [lambda path: MemoryStore(), lambda path: SQLiteStore(path / "s.db")], ids=["memory", "sqlite"]
 )
@@ -409,6 +410,7 @@ def test_a_broken_add_never_ends_in_a_shared_session(store):
     assert (answer.code, answer.all("Set-Cookie")) == (503, [])
 
 
+@pytest.mark.slow
 def test_eight_threads_that_rotate_and_one_that_logs_out_leave_nothing():
     store = MemoryStore()
     site_app = SessionMiddleware(act, store=store)

@@ -156,6 +156,7 @@ def test_a_secret_that_can_be_guessed_is_an_error_at_construction(options, wrong
 # Contents
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), values, max_size=3))
 def test_every_value_comes_back_from_a_sealed_cookie(content):
     site = Site(chunks=20, **KINDS["sealed"])

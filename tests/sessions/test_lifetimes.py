@@ -62,6 +62,7 @@ def test_it_is_alive_until_the_last_second_of_its_idle_timeout_and_dead_from_the
     assert visitor(everything).text == "{}"
 
 
+@pytest.mark.slow
 def test_a_session_that_is_asked_for_each_minute_is_over_after_twelve_hours(options, clock):
     visitor = Site(clock=clock, **options).visitor()
     visitor(put(a=1))

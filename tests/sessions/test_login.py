@@ -81,6 +81,7 @@ def test_what_was_known_before_opens_nothing_and_the_data_stays(site, visitor, c
     assert not {"late", "n"} & {*data}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_of_eight_at_once_that_change_the_id_none_leaves_the_old_one_or_shares_the_data(any_store, change):
     site = Crowded(store=any_store, rotate_on=["user_id"])

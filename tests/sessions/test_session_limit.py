@@ -115,6 +115,7 @@ def test_a_limit_that_was_lowered_is_for_the_next_login(store, clock, policy):
     assert [user_of(one) for one in browsers] == ["ann"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["end_oldest", "refuse"])
 @pytest.mark.parametrize("limit", [1, 2])
 def test_of_logins_at_once_as_many_stay_as_may(any_store, policy, limit):

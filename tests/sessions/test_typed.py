@@ -31,6 +31,7 @@ def test_every_value_comes_back_equal_and_of_the_same_type(data):
     assert same(decoded(encoded(data, typed=True)), [data])
 
 
+@pytest.mark.slow
 @given(values, values)
 def test_two_values_are_encoded_alike_only_where_they_are_the_same(one, other):
     assert (encoded_value("k", one) == encoded_value("k", other)) == same(one, other)

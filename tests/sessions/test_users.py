@@ -256,6 +256,7 @@ def test_a_user_who_is_logged_out_everywhere_may_log_in_again_in_the_same_reques
 # In threads
 
 
+@pytest.mark.slow
 def test_eight_threads_that_log_in_rotate_and_write_and_one_that_logs_out_everywhere_hide_nobody(any_store):
     for _ in range(10):
         site = Crowded(store=any_store)

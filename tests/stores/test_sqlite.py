@@ -216,6 +216,7 @@ def test_a_directory_that_went_away_and_came_back_needs_no_restart(tmp_path):
         assert store.get("key") == b"value"
 
 
+@pytest.mark.slow
 def test_a_file_locked_for_too_long_is_told_and_read_meanwhile(path):
     with SQLiteStore(path, timeout=0.05) as store, closing(sqlite3.connect(path)) as other:
         store.set("key", b"value")
@@ -329,6 +330,7 @@ def test_a_large_sweep_goes_on_batch_by_batch(path):
         assert left == [1501, 501, 1, 1]
 
 
+@pytest.mark.slow
 def test_processes_that_write_once_sweep_too(path):
     clock = FakeClock()
     for number in range(20):
@@ -400,6 +402,7 @@ def test_threads_that_open_a_new_file_at_once_find_one_store(path):
         store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_threads_that_have_ended_leave_no_files_open(path):
     def files():
@@ -417,6 +420,7 @@ def test_threads_that_have_ended_leave_no_files_open(path):
     assert files() == 0
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_child_uses_connections_of_its_own(path):
     with SQLiteStore(path) as store:

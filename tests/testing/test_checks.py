@@ -32,10 +32,12 @@ def adds_a_header(app):
     return layer
 
 
+@pytest.mark.slow
 def test_a_layer_that_does_nothing_is_right():
     check_layer(calls_through, adds=[])
 
 
+@pytest.mark.slow
 def test_a_layer_on_forward_is_right():
     check_layer(adds_a_header, adds=["x-mine"])
 
@@ -439,11 +441,13 @@ def test_state_on_the_layer_is_found():
         check_together(keeps_state_on_itself)
 
 
+@pytest.mark.slow
 def test_a_layer_that_cannot_be_entered_twice_is_found():
     with pytest.raises(AssertionError, match="deadlock"):
         check_together(holds_a_lock)
 
 
+@pytest.mark.slow
 def test_a_layer_that_keeps_requests_is_found():
     with pytest.raises(AssertionError, match="of 30 requests are still held"):
         check_together(keeps_requests)
@@ -497,6 +501,7 @@ def test_a_layer_that_trusts_its_input_is_found():
         check_requests(needs_a_number)
 
 
+@pytest.mark.slow
 def test_threads_switch_as_before_after_a_check():
     before = sys.getswitchinterval()
     check_together(calls_through)

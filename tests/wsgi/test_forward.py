@@ -493,6 +493,7 @@ def restarts(environ, start_response):
     return [b"failed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Passes, Amends, lambda app: forward_all(AmendsAndWatchesQuietly(app))])
 @pytest.mark.parametrize(
     "app", [answering([b"one"]), late(b"one"), fails_in_call, fails_in_next, restarts], ids=lambda app: app.__name__

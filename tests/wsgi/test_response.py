@@ -60,6 +60,7 @@ def test_a_response_can_be_given_many_times():
     assert refusal.headers == PLAIN
 
 
+@pytest.mark.slow
 def test_a_layer_that_refuses_keeps_pep_3333():
     check_layer(lambda app: Response("403 Forbidden", PLAIN, [b"no"]), answers=True)
 

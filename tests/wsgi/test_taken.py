@@ -283,6 +283,7 @@ def test_the_body_can_be_replaced():
     assert (body.pulled, body.closed) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", [answering(Body()), restarting_after(b""), answering([b"one"])])
 def test_an_answer_in_hand_leaves_no_cycle(app):
     def once():

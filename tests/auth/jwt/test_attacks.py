@@ -354,6 +354,7 @@ def test_there_are_enough_of_them():
     assert len(EVERY_BAD) >= 65
 
 
+@pytest.mark.slow
 def test_no_bad_token_gets_in_at_the_front_door():
     site = Site(who, keys=public(rsa(), ec()))
     for name, _, make in EVERY_BAD:

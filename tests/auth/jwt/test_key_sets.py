@@ -128,6 +128,7 @@ def test_twenty_threads_that_come_at_once_fetch_once(issuer):
     assert issuer.fetches == 1
 
 
+@pytest.mark.slow
 def test_100_unknown_ids_cost_five_fetches_while_good_tokens_pass(site, issuer):
     assert code(site, token()) == 200
     issuer.asked.clear()
@@ -141,6 +142,7 @@ def test_100_unknown_ids_cost_five_fetches_while_good_tokens_pass(site, issuer):
     assert set(site.told("jwks.limited")) == {"unknown key"}
 
 
+@pytest.mark.slow
 def test_100_unknown_ids_from_20_threads_cost_no_more(site, issuer):
     assert code(site, token()) == 200
     answers = crowd(20, lambda n: [code(site, token(head={"kid": f"nobody{n}.{i}"})) for i in range(5)])
@@ -178,6 +180,7 @@ def test_the_first_token_of_a_new_key_counts_at_once(site, issuer):
     assert issuer.fetches == 2
 
 
+@pytest.mark.slow
 def test_a_new_key_counts_within_a_minute_of_a_flood(site, issuer):
     code(site, token())
     waited = 0
@@ -272,6 +275,7 @@ def test_a_cold_start_in_an_outage_is_503_for_every_token(site, issuer):
     assert code(site, token()) == 200
 
 
+@pytest.mark.slow
 def test_cold_starts_in_a_long_outage_are_limited(site, issuer):
     issuer.fails = OSError()
     for _ in range(100):
