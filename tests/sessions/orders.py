@@ -14,12 +14,16 @@ _this = local()  # of a thread on a stage: the stage, and its number there
 
 
 class Stage:
-    """Runs functions at once, in an order that `choose(those that may go on, the one that went on last)` gives."""
+    """Runs functions at once, in an order that `choose(those that may go on, the one that went on last)` gives.
+
+    Who comes to a pause chooses, and mostly goes on: threads are woken for switches only, which is most of the time.
+    """
 
     def __init__(self, works):
         self._works = works
         self._turns = [_shut() for _ in works]
-        self._came = [_shut() for _ in works]
+        self._over = _shut()
+        self._last = None
         self._done = set()
         self._resting = set()
         self._errors = []
@@ -27,8 +31,7 @@ class Stage:
     def pause(self):
         """Wait for the turn of this thread, if it is one of ours."""
         if getattr(_this, "stage", None) is self:
-            self._came[_this.number].release()
-            assert self._turns[_this.number].acquire(timeout=PATIENCE)
+            self._hand_on(_this.number)
 
     def rest(self):
         """Wait until another one has gone on, if there is one."""
@@ -38,15 +41,12 @@ class Stage:
 
     def run(self, choose):
         """Come back when all are done. The first error of any is raised."""
+        self._choose = choose
         threads = [Thread(target=self._act, args=pair) for pair in enumerate(self._works)]
-        for thread, came in zip(threads, self._came, strict=True):
+        for thread in threads:
             thread.start()
-            assert came.acquire(timeout=PATIENCE)
-        last = None
-        while left := [number for number in range(len(threads)) if number not in self._done]:
-            last = choose([number for number in left if number not in self._resting] or left, last)
-            self._turns[last].release()
-            assert self._came[last].acquire(timeout=PATIENCE)
+        self._hand_on()
+        assert self._over.acquire(timeout=PATIENCE)
         for thread in threads:
             thread.join()
         if self._errors:
@@ -54,13 +54,28 @@ class Stage:
 
     def _act(self, number, work):
         _this.stage, _this.number = self, number
-        self.pause()
+        self._wait(number)
         try:
             work()
         except BaseException as error:
             self._errors.append(error)
         self._done.add(number)
-        self._came[number].release()
+        self._hand_on()
+
+    def _hand_on(self, number=None):
+        """Let the next one go on, and wait for the turn of this one, if it has anything left to do."""
+        left = [each for each in range(len(self._works)) if each not in self._done]
+        if not left:
+            self._over.release()
+            return
+        self._last = self._choose([each for each in left if each not in self._resting] or left, self._last)
+        if self._last != number:
+            self._turns[self._last].release()
+            if number is not None:
+                self._wait(number)
+
+    def _wait(self, number):
+        assert self._turns[number].acquire(timeout=PATIENCE)
 
 
 def _shut():
