@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from html import unescape
 
 import pytest
+from auth_helpers import stored
 from paste.deploy import loadapp
 from reference_server import ROOT
 from webtest import TestApp
@@ -12,27 +14,41 @@ from webtest import TestApp
 from examples.reference.stack import build
 from middleware import MemoryStore, SQLiteStore
 
-pytestmark = pytest.mark.slow  # each login derives a key
+pytestmark = pytest.mark.slow
 
+EXAMPLE = ROOT / "examples" / "reference"
 SECRET = "a secret for the tests, long enough"
 ANN = ("ann", "seven-green-apples")
 BOB = ("bob", "three-blue-boats")
 
 
-def from_python():
+@pytest.fixture(autouse=True, scope="module")
+def folder(tmp_path_factory):
+    """The example's files, with the same passwords stored so that no login takes long: served, it reads its own."""
+    folder = tmp_path_factory.mktemp("reference")
+    for name in ("groups", "stack.ini"):
+        shutil.copy(EXAMPLE / name, folder)
+    lines = [f"{user}:{stored(password)}\n" for user, password in (ANN, BOB)]
+    (folder / "users.htpasswd").write_text("".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("examples.reference.stack.HERE", folder)
+        yield folder
+
+
+def from_python(folder):
     return build(SECRET, MemoryStore(when_full="refuse"))
 
 
-def from_file():
-    path = ROOT / "examples" / "reference" / "stack.ini"
-    return loadapp(f"config:{path}", global_conf={"cookie_secret": SECRET, "sessions": "memory://?when_full=refuse"})
+def from_file(folder):
+    return loadapp(
+        f"config:{folder / 'stack.ini'}",
+        global_conf={"cookie_secret": SECRET, "sessions": "memory://?when_full=refuse"},
+    )
 
 
-@pytest.fixture(
-    params=[pytest.param(from_python, id="python"), pytest.param(from_file, id="pastedeploy", marks=pytest.mark.slow)]
-)
-def site(request):
-    return request.param()
+@pytest.fixture(params=[pytest.param(from_python, id="python"), pytest.param(from_file, id="pastedeploy")])
+def site(request, folder):
+    return request.param(folder)
 
 
 @pytest.fixture
