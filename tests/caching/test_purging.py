@@ -260,9 +260,10 @@ def shared(request, tmp_path):
 
 @pytest.mark.slow
 def test_another_process_purges_every_store(shared):
+    kinds = ("url", "path", "tag", "all", "soft") if shared.startswith("sqlite") else ("tag", "all")
     with open_store(shared) as store:
         caches = [CacheMiddleware(page, store=store) for _ in range(2)]
-        for kind in ("url", "path", "tag", "all", "soft"):
+        for kind in kinds:
             for cache in caches:
                 is_hit(cache)
             assert [is_hit(cache) for cache in caches] == [True, True], kind
