@@ -843,21 +843,44 @@ print(browser.get().text, browser.get().text, *browser.cookies)
 @pytest.mark.slow
 def test_a_project_that_is_set_up_as_the_page_says_has_our_sessions(tmp_path):
     """Its blocks are files of the project, so they run here and not with those of the other pages."""
-    blocks = re.findall(r"```\w+\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    project = tmp_path / "project"
+    settings, wsgi = blocks_of_the_page()
+    assert visits_of_a_project(tmp_path, SETTINGS + settings, wsgi) == ["1", "2", "id"]
+    assert (tmp_path / "sessions.db").exists()
+
+
+@pytest.mark.slow
+def test_sessions_need_no_application_in_installed_apps(tmp_path):
+    _, wsgi = blocks_of_the_page()
+    alone = """
+INSTALLED_APPS = []
+MIDDLEWARE = ["middleware.integrations.django.SessionMiddleware"]
+SESSION_ENGINE = "middleware.integrations.django"
+"""
+    assert visits_of_a_project(tmp_path, SETTINGS + alone, wsgi) == ["1", "2", "id"]
+
+
+def blocks_of_the_page():
+    """The settings and the wsgi.py in it."""
+    return re.findall(r"```\w+\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[:2]
+
+
+def visits_of_a_project(folder, settings, wsgi):
+    """What two visits are told, and the names of the cookies that they get."""
+    project = folder / "project"
     project.mkdir()
-    (project / "settings.py").write_text(SETTINGS + blocks[0])
-    (project / "wsgi.py").write_text(blocks[1])
+    (project / "settings.py").write_text(settings)
+    (project / "wsgi.py").write_text(wsgi)
     (project / "urls.py").write_text(URLS)
-    path = os.pathsep.join([str(tmp_path), str(PAGE.parents[1] / "tests")])
+    root = PAGE.parents[1]
+    path = os.pathsep.join([str(folder), str(root / "src"), str(root / "tests")])
     ran = subprocess.run(
         [sys.executable, "-c", VISITS],
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (ran.stdout.split(), ran.stderr) == (["1", "2", "id"], "")
-    assert (tmp_path / "sessions.db").exists()
+    assert ran.stderr == ""
+    return ran.stdout.split()

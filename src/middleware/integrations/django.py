@@ -30,7 +30,6 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 
 from middleware.errors import StoreError, TooManySessions
-from middleware.integrations.django_users import UserMiddleware
 from middleware.integrations.face import keep_even_if_empty
 from middleware.integrations.wrapped import session_layer_in
 from middleware.sessions.middleware import KEY, unavailable
@@ -39,12 +38,22 @@ from middleware.sessions.session import DAY, MOST_DAYS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from middleware.integrations.django_users import UserMiddleware
     from middleware.sessions import Session
     from middleware.sessions import SessionMiddleware as Layer
 
 __all__ = ["SessionMiddleware", "SessionStore", "UserMiddleware"]
 
 EXPIRY = "_session_expiry"  # where Django keeps what set_expiry() was given
+
+
+def __getattr__(name: str) -> Any:
+    """UserMiddleware, loaded when it is named: it needs django.contrib.auth in INSTALLED_APPS, and sessions do not."""
+    if name != "UserMiddleware":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from middleware.integrations.django_users import UserMiddleware
+
+    return UserMiddleware
 
 
 class SessionStore(SessionBase):  # type: ignore[misc]
