@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ MOST_LINES = 400
 ROOMS = {"auth", "sessions", "cookies", "caching", "logging", "gateway"}
 TOOLS = {
     "wsgi", "headers", "signing", "stores", "units", "operators", "events", "options", "networks", "timings",
-    "made_once",
+    "made_once", "front_door",
 }  # fmt: skip
 # What stands at the edge, and who alone may import it.
 IMPORTED_BY = {"integrations": {"commands"}, "commands": {"__main__"}, "__main__": set(), "testing": set()}
@@ -37,10 +38,12 @@ MAY_IMPORT = {
     "operators": {"errors"},
     "timings": set(),
     "made_once": set(),
+    "front_door": set(),
     "events": {"operators"},  # a listener that fails is told to the operator once
     "wsgi": {"errors"},
     "signing": {"errors"},
-    "stores": {"errors", "units", "operators"},  # URLs have sizes and durations; a client without a limit is told of
+    # URLs have sizes and durations; a client without a limit is told of; names are loaded later.
+    "stores": {"errors", "units", "operators", "front_door"},
     "cookies": {"errors", *TOOLS},
     "sessions": {"errors", *TOOLS, "cookies"},
     "auth": {"errors", *TOOLS, "cookies", "sessions"},
@@ -230,14 +233,39 @@ def test_the_changelog_names_the_version_of_the_package_or_what_is_unreleased():
     assert "Unreleased" in headings[0] or middleware.__version__ in headings[0]
 
 
-def test_the_names_for_type_checkers_are_the_names_that_are_loaded():
+FRONT_DOORS = ["middleware", *(f"middleware.{name}" for name in ("auth", "caching", "logging", "stores"))]
+
+
+def test_the_front_doors_are_those_that_are_tested_here():
+    def is_front_door(path):
+        return path.name == "__init__.py" and "later(" in path.read_text(encoding="utf-8")
+
+    doors = [".".join(path.parent.relative_to(HOUSE.parent).parts) for path in FILES if is_front_door(path)]
+    assert sorted(doors) == FRONT_DOORS
+
+
+@pytest.mark.parametrize("door", FRONT_DOORS)
+def test_the_names_for_type_checkers_are_the_names_that_are_loaded(door):
+    package = import_module(door)
+    tree = parse(Path(package.__file__))
     named = {
         alias.asname or alias.name
-        for node in ast.walk(parse(HOUSE / "__init__.py"))
-        if isinstance(node, ast.ImportFrom) and node.module != "importlib"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in ("__future__", "middleware.front_door")
         for alias in node.names
     }
-    assert named == set(middleware.__all__) - {"__version__"}
+    assert named == set(package.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("door", FRONT_DOORS)
+def test_a_front_door_lists_every_name_and_keeps_what_it_has_loaded(door):
+    package = import_module(door)
+    assert set(package.__all__) <= set(dir(package))
+    for name in package.__all__:
+        loaded = getattr(package, name)
+        assert vars(package)[name] is loaded
+    with pytest.raises(AttributeError, match=f"module '{door}' has no attribute 'Nothing'"):
+        package.Nothing  # noqa: B018
 
 
 def test_every_public_name_is_used_where_type_checkers_look():

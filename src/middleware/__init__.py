@@ -4,6 +4,8 @@ Each layer wraps any WSGI application and is one itself: `app = SessionMiddlewar
 The names below are loaded when they are first asked for, so `import middleware` costs next to nothing.
 """
 
+from middleware.front_door import later
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -149,43 +151,32 @@ if TYPE_CHECKING:
     from middleware.stores import MemcachedStore, MemoryStore, RedisStore, SQLiteStore, SQLStore, Store, open_store
     from middleware.wsgi import UNWATCHED, Ending, Response, forward
 
-_ROOMS = {
-    "auth": (
-        "Account", "ApiKey", "ApiKeyRecord", "ApiKeys", "AuthMiddleware", "AuthTkt", "Basic", "Bearer",
-        "ClientCertificate", "Digest", "Htdigest", "Htpasswd", "Identity", "Outer", "PlainPasswords", "RememberMe",
-        "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "UsersFrom", "allow", "deny", "get_auth",
-        "get_identity", "ha1", "hash_password", "new_api_key", "optional", "require",
-    ),
-    "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
-    "caching.conditional": ("ConditionalMiddleware",),
-    "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
-    "events": ("Event",),
-    "gateway": ("ProxyMiddleware",),
-    "gateway.normal": ("GatewayMiddleware",),
-    "gateway.raw_target": ("RawTargetMiddleware",),
-    "logging": (
-        "AccessRecord", "ApacheFormat", "Choice", "FileSink", "JsonFormat", "LoggingMiddleware", "Metrics", "Privacy",
-        "RequestIdFilter", "RequestIds", "StreamSink", "get_request_id", "name_all_records", "trace_headers",
-    ),
-    "logging.sinks.queue": ("QueueSink",),
-    "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
-    "sessions.forms": ("check_csrf", "csrf_input"),
-    "sessions.in_store.users": ("SessionInfo",),
-    "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLStore", "SQLiteStore", "Store", "open_store"),
-    "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
-}  # fmt: skip
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    room = _ROOM_OF.get(name)
-    if room is None:
-        raise AttributeError(f"module 'middleware' has no attribute {name!r}")
-    # As `importlib.import_module`, which is 0.5 ms of a process that serves one request.
-    value: object = getattr(__import__(f"middleware.{room}", fromlist=(name,)), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "auth": (
+            "Account", "ApiKey", "ApiKeyRecord", "ApiKeys", "AuthMiddleware", "AuthTkt", "Basic", "Bearer",
+            "ClientCertificate", "Digest", "Htdigest", "Htpasswd", "Identity", "Outer", "PlainPasswords", "RememberMe",
+            "ServerUser", "SessionLogin", "Throttle", "TrustedHeader", "UsersFrom", "allow", "deny", "get_auth",
+            "get_identity", "ha1", "hash_password", "new_api_key", "optional", "require",
+        ),
+        "caching": ("CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"),
+        "caching.conditional": ("ConditionalMiddleware",),
+        "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
+        "events": ("Event",),
+        "gateway": ("ProxyMiddleware",),
+        "gateway.normal": ("GatewayMiddleware",),
+        "gateway.raw_target": ("RawTargetMiddleware",),
+        "logging": (
+            "AccessRecord", "ApacheFormat", "Choice", "FileSink", "JsonFormat", "LoggingMiddleware", "Metrics",
+            "Privacy", "RequestIdFilter", "RequestIds", "StreamSink", "get_request_id", "name_all_records",
+            "trace_headers",
+        ),
+        "logging.sinks.queue": ("QueueSink",),
+        "sessions": ("SessionMiddleware", "Timeouts", "get_session"),
+        "sessions.forms": ("check_csrf", "csrf_input"),
+        "sessions.in_store.users": ("SessionInfo",),
+        "stores": ("MemcachedStore", "MemoryStore", "RedisStore", "SQLStore", "SQLiteStore", "Store", "open_store"),
+        "wsgi": ("Ending", "Response", "UNWATCHED", "forward"),
+    },
+)  # fmt: skip

@@ -3,6 +3,8 @@
 Each name is loaded when it is first asked for: a site has two schemes, not ten.
 """
 
+from middleware.front_door import later
+
 __all__ = [
     "Account",
     "ApiKey",
@@ -75,46 +77,35 @@ if TYPE_CHECKING:
     from middleware.auth.users import Account, Htpasswd, UsersFrom
     from middleware.auth.users.htdigest import Htdigest
 
-_NAMES_IN = {
-    "api_keys": ("ApiKeyRecord", "new_api_key"),
-    "throttle.attempts": ("attempt",),
-    "digest.response": ("ha1",),
-    "digest.sources": ("PlainPasswords",),
-    "explain": ("Explanation",),
-    "handle": ("Auth", "get_auth"),
-    "identity": ("Identity", "get_identity"),
-    "key_file": ("ApiKeys",),
-    "middleware": ("AuthMiddleware",),
-    "login.next_url": ("safe_next",),
-    "passwords": ("hash_password",),
-    "rules.rule": ("Rule", "allow", "deny", "optional", "require"),
-    "schemes.api_key": ("ApiKey",),
-    "schemes.auth_tkt": ("AuthTkt",),
-    "schemes.base": ("Refused", "Throttled", "Unavailable", "put_cookie"),
-    "schemes.basic": ("Basic",),
-    "schemes.bearer": ("Bearer",),
-    "schemes.client_certificate": ("ClientCertificate",),
-    "schemes.digest": ("Digest",),
-    "schemes.outer": ("Outer",),
-    "login.remember_me": ("RememberMe",),
-    "schemes.server_user": ("ServerUser",),
-    "schemes.session_login": ("SessionLogin",),
-    "schemes.trusted_header": ("TrustedHeader",),
-    "throttle.throttle": ("Throttle",),
-    "users": ("Account", "Htpasswd", "UsersFrom"),
-    "users.htdigest": ("Htdigest",),
-}
-_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'middleware.auth' has no attribute {name!r}")
-    value: object = getattr(__import__(f"middleware.auth.{module}", fromlist=(name,)), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "api_keys": ("ApiKeyRecord", "new_api_key"),
+        "throttle.attempts": ("attempt",),
+        "digest.response": ("ha1",),
+        "digest.sources": ("PlainPasswords",),
+        "explain": ("Explanation",),
+        "handle": ("Auth", "get_auth"),
+        "identity": ("Identity", "get_identity"),
+        "key_file": ("ApiKeys",),
+        "middleware": ("AuthMiddleware",),
+        "login.next_url": ("safe_next",),
+        "passwords": ("hash_password",),
+        "rules.rule": ("Rule", "allow", "deny", "optional", "require"),
+        "schemes.api_key": ("ApiKey",),
+        "schemes.auth_tkt": ("AuthTkt",),
+        "schemes.base": ("Refused", "Throttled", "Unavailable", "put_cookie"),
+        "schemes.basic": ("Basic",),
+        "schemes.bearer": ("Bearer",),
+        "schemes.client_certificate": ("ClientCertificate",),
+        "schemes.digest": ("Digest",),
+        "schemes.outer": ("Outer",),
+        "login.remember_me": ("RememberMe",),
+        "schemes.server_user": ("ServerUser",),
+        "schemes.session_login": ("SessionLogin",),
+        "schemes.trusted_header": ("TrustedHeader",),
+        "throttle.throttle": ("Throttle",),
+        "users": ("Account", "Htpasswd", "UsersFrom"),
+        "users.htdigest": ("Htdigest",),
+    },
+)

@@ -5,6 +5,8 @@ Names load when first asked for: a hit needs no handle, and not every cache has 
 
 from __future__ import annotations
 
+from middleware.front_door import later
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.caching.handle import Cache, CachePurger, get_cache
@@ -14,24 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Cache", "CacheKeys", "CacheMiddleware", "CachePolicy", "CachePurger", "get_cache"]
 
-_HOMES = {
-    "Cache": "handle",
-    "CacheKeys": "keys.key_options",
-    "CacheMiddleware": "middleware",
-    "CachePolicy": "rules.policy",
-    "CachePurger": "handle",
-    "get_cache": "handle",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "handle": ("Cache", "CachePurger", "get_cache"),
+        "keys.key_options": ("CacheKeys",),
+        "middleware": ("CacheMiddleware",),
+        "rules.policy": ("CachePolicy",),
+    },
+)

@@ -1,5 +1,6 @@
 """Access logging: one line about each request, written when its answer has ended."""
 
+from middleware.front_door import later
 from middleware.logging.choice import Choice
 from middleware.logging.middleware import LoggingMiddleware
 from middleware.logging.privacy import Privacy
@@ -36,19 +37,14 @@ __all__ = [
 ]
 
 # What not every site asks for, and where it is: `json` and the standard library's `logging` come with some of it.
-_LATER = {
-    "ApacheFormat": "formats.apache",
-    "JsonFormat": "formats.json_lines",
-    "Metrics": "metrics",
-    "QueueSink": "sinks.queue",
-    "RequestIdFilter": "log_records",
-    "Trace": "trace",
-    "name_all_records": "log_records",
-    "trace_headers": "trace",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module 'middleware.logging' has no attribute {name!r}")
-    return getattr(__import__(f"middleware.logging.{_LATER[name]}", fromlist=(name,)), name)
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "formats.apache": ("ApacheFormat",),
+        "formats.json_lines": ("JsonFormat",),
+        "log_records": ("RequestIdFilter", "name_all_records"),
+        "metrics": ("Metrics",),
+        "sinks.queue": ("QueueSink",),
+        "trace": ("Trace", "trace_headers"),
+    },
+)

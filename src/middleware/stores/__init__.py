@@ -5,6 +5,8 @@ Names load when first asked for: a process that keeps everything in memory never
 
 from __future__ import annotations
 
+from middleware.front_door import later
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from middleware.stores.base import Clearable, Purgeable, ReadsMany, Store
@@ -28,28 +30,15 @@ __all__ = [
     "open_store",
 ]
 
-_HOMES = {
-    "Clearable": "base",
-    "MemcachedStore": "memcached",
-    "MemoryStore": "memory",
-    "Purgeable": "base",
-    "ReadsMany": "base",
-    "RedisStore": "redis",
-    "SQLStore": "sql",
-    "SQLiteStore": "sqlite",
-    "Store": "base",
-    "open_store": "urls",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "base": ("Clearable", "Purgeable", "ReadsMany", "Store"),
+        "memcached": ("MemcachedStore",),
+        "memory": ("MemoryStore",),
+        "redis": ("RedisStore",),
+        "sql": ("SQLStore",),
+        "sqlite": ("SQLiteStore",),
+        "urls": ("open_store",),
+    },
+)
