@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-INFINITY = float("inf")
+INFINITY = float("inf")  # `math.isfinite` would be one more file to load by CGI
 VERBS = ("get", "set", "add", "swap", "delete")
 
 

@@ -111,7 +111,7 @@ class AuthMiddleware:
         self.clock = clock
         self._listener = on_event
         self._page = page
-        self._sets_cookies = any(map(sets_cookies, asked)) or getattr(throttle, "sets_cookies", False)
+        self._sets_cookies = any(map(sets_cookies, asked)) or _has_devices(throttle)
         self._gates = {rule: self._gate(rule) for rule in self.rules}
         self._gates[DENIED] = Gate(DENIED, asked)
         self._ambiguous = self._gates[AMBIGUOUS] = Gate(AMBIGUOUS, (), self._refuse_ambiguous)
@@ -124,7 +124,7 @@ class AuthMiddleware:
 
     @made_once
     def throttle(self) -> Throttle | None:
-        """What slows down guessing; None for nothing. That of `"default"` is made with the first try of a password."""
+        """The throttle, or None. `"default"` is made when a password is first tried."""
         if not isinstance(self._throttle, str):
             return self._throttle
         from middleware.auth.throttle.throttle import Throttle
@@ -325,6 +325,11 @@ class AuthMiddleware:
     def _refuse_everybody(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tell(environ, "forbidden", reason="deny")
         return self.answers.refuse(environ, "403 Forbidden", "not allowed")(environ, start_response)
+
+
+def _has_devices(throttle: Throttle | str | None) -> bool:
+    """Whether it sets the cookies of devices, which that of `"default"` does not."""
+    return throttle is not None and not isinstance(throttle, str) and throttle.sets_cookies
 
 
 def _send(cookies: PendingCookies, response: Response) -> None:

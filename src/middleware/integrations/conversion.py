@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from middleware.errors import ConfigurationError
 from middleware.units import parse_duration, parse_size
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Reader = Callable[[str], object]
+
+Made = TypeVar("Made")
 
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 LISTS = {"Sequence": list, "Iterable": list, "list": list, "tuple": tuple, "Collection": tuple, "frozenset": frozenset}
@@ -73,13 +75,13 @@ SHARES = {"heuristic", "sample"}
 
 
 def build(
-    make: Callable[..., Any],
+    make: Callable[..., Made],
     *given: object,
     options: Mapping[str, str],
     where: str,
     made: Mapping[str, object] | None = None,
     beside: Sequence[str] = (),
-) -> Any:
+) -> Made:
     """`make(*given, **options)`, each option read as the signature says.
 
     `made` are options that are values already; `beside` names keys that were read elsewhere, for what is proposed.

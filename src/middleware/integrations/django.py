@@ -47,7 +47,7 @@ __all__ = ["SessionMiddleware", "SessionStore", "UserMiddleware"]
 EXPIRY = "_session_expiry"  # where Django keeps what set_expiry() was given
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """UserMiddleware, loaded when it is named: it needs django.contrib.auth in INSTALLED_APPS, and sessions do not."""
     if name != "UserMiddleware":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -63,74 +63,63 @@ def session(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_con
     """`egg:wsgi-middleware#session`: `SessionMiddleware`."""
     from middleware.sessions import SessionMiddleware
 
-    layer: SessionMiddleware = build(SessionMiddleware, app, options=local_conf, where=section("session", global_conf))
-    return layer
+    return build(SessionMiddleware, app, options=local_conf, where=section("session", global_conf))
 
 
 def beaker(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> BeakerSessions:
     """`egg:wsgi-middleware#beaker`: `BeakerSessions`, inside of `session`."""
     from middleware.integrations.beaker import BeakerSessions
 
-    layer: BeakerSessions = build(BeakerSessions, app, options=local_conf, where=section("beaker", global_conf))
-    return layer
+    return build(BeakerSessions, app, options=local_conf, where=section("beaker", global_conf))
 
 
 def cookies(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> CookieMiddleware:
     """`egg:wsgi-middleware#cookies`: `CookieMiddleware`."""
     from middleware.cookies import CookieMiddleware
 
-    layer: CookieMiddleware = build(CookieMiddleware, app, options=local_conf, where=section("cookies", global_conf))
-    return layer
+    return build(CookieMiddleware, app, options=local_conf, where=section("cookies", global_conf))
 
 
 def cache(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> CacheMiddleware:
     """`egg:wsgi-middleware#cache`: `CacheMiddleware`."""
     from middleware.caching import CacheMiddleware
 
-    layer: CacheMiddleware = build(CacheMiddleware, app, options=local_conf, where=section("cache", global_conf))
-    return layer
+    return build(CacheMiddleware, app, options=local_conf, where=section("cache", global_conf))
 
 
 def conditional(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> ConditionalMiddleware:
     """`egg:wsgi-middleware#conditional`: `ConditionalMiddleware`."""
     from middleware.caching.conditional import ConditionalMiddleware
 
-    where = section("conditional", global_conf)
-    layer: ConditionalMiddleware = build(ConditionalMiddleware, app, options=local_conf, where=where)
-    return layer
+    return build(ConditionalMiddleware, app, options=local_conf, where=section("conditional", global_conf))
 
 
 def logging(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> LoggingMiddleware:
     """`egg:wsgi-middleware#logging`: `LoggingMiddleware`."""
     from middleware.logging import LoggingMiddleware
 
-    layer: LoggingMiddleware = build(LoggingMiddleware, app, options=local_conf, where=section("logging", global_conf))
-    return layer
+    return build(LoggingMiddleware, app, options=local_conf, where=section("logging", global_conf))
 
 
 def proxy(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> ProxyMiddleware:
     """`egg:wsgi-middleware#proxy`: `ProxyMiddleware`."""
     from middleware.gateway import ProxyMiddleware
 
-    layer: ProxyMiddleware = build(ProxyMiddleware, app, options=local_conf, where=section("proxy", global_conf))
-    return layer
+    return build(ProxyMiddleware, app, options=local_conf, where=section("proxy", global_conf))
 
 
 def gateway(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> GatewayMiddleware:
     """`egg:wsgi-middleware#gateway`: `GatewayMiddleware`."""
     from middleware.gateway.normal import GatewayMiddleware
 
-    layer: GatewayMiddleware = build(GatewayMiddleware, app, options=local_conf, where=section("gateway", global_conf))
-    return layer
+    return build(GatewayMiddleware, app, options=local_conf, where=section("gateway", global_conf))
 
 
 def raw_target(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> RawTargetMiddleware:
     """`egg:wsgi-middleware#raw_target`: `RawTargetMiddleware`."""
     from middleware.gateway.raw_target import RawTargetMiddleware
 
-    where = section("raw_target", global_conf)
-    layer: RawTargetMiddleware = build(RawTargetMiddleware, app, options=local_conf, where=where)
-    return layer
+    return build(RawTargetMiddleware, app, options=local_conf, where=section("raw_target", global_conf))
 
 
 def auth(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> AuthMiddleware:
@@ -147,10 +136,7 @@ def auth(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: 
     if not schemes:
         raise ConfigurationError(f"{where}: there is no scheme: write scheme.1 = basic htpasswd:%(here)s/users")
     made = {"rules": rules or None}
-    layer: AuthMiddleware = build(
-        AuthMiddleware, app, schemes, options=options, where=where, made=made, beside=("scheme.1", "rule.1")
-    )
-    return layer
+    return build(AuthMiddleware, app, schemes, options=options, where=where, made=made, beside=("scheme.1", "rule.1"))
 
 
 def _numbered(name: str, make: Callable[..., Any], options: dict[str, str], where: str) -> list[Any]:

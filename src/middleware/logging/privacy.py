@@ -366,4 +366,4 @@ def _start_of_path(head: str) -> int:
     return len(before) if any(mark in before for mark in "@:=<") else 0
 
 
-USUAL = Privacy()
+USUAL = Privacy()  # the default, one for all layers and records: it remembers names

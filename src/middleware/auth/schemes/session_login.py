@@ -95,9 +95,10 @@ class SessionLogin:
         self._challenges = (f"Session login={quoted(login_path)}",)
         self.sets_cookies = remember is not None
         self._page = page
-        self.pages: Mapping[str, WSGIApplication] = {logout_path: self._logout_page}
+        pages: dict[str, WSGIApplication] = {logout_path: self._logout_page}
         if form:
-            self.pages = {login_path: self._login_page, logout_path: self._logout_page}
+            pages[login_path] = self._login_page
+        self.pages: Mapping[str, WSGIApplication] = pages
 
     @made_once
     def _pages(self) -> LoginPages:
