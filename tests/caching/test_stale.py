@@ -180,3 +180,17 @@ def test_a_refresh_that_fails_is_an_event_and_no_stale_answer_is_told_of(status)
     assert event.name == "refresh_failed"
     assert event.details == {"status": status and "503", "error": None if status else repr(site.error)}
     assert site.ask().body == b"old"
+
+
+@pytest.mark.parametrize("close_first", [True, False])
+def test_a_cache_that_is_closed_refreshes_nothing_whatever_it_had_to_do_before(close_first):
+    site = Site()
+    if close_first:
+        site.cache.close()
+    site.answers(FRESH_FOR_ONE, body=b"old")
+    site.ask()
+    if not close_first:
+        site.cache.close()
+    before = set(threading.enumerate())
+    assert site.ask(at=3, **{"wsgi.multithread": True}).body == b"old"
+    assert (site.calls, set(threading.enumerate()) - before) == (1, set())

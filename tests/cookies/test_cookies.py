@@ -238,6 +238,13 @@ def test_a_wrong_option_is_an_error_at_construction(options):
         CookieMiddleware(answer_with(), **options)
 
 
+@pytest.mark.parametrize("option", ["readable", "exempt"])
+@pytest.mark.parametrize("names", [3, None, "csrftoken", b"csrftoken", [1], [["a"]], ["a", None]])
+def test_what_is_no_list_of_names_is_an_error_that_says_what_to_write(option, names):
+    with pytest.raises(ConfigurationError, match=f'^{option}= .*"csrftoken"'):
+        CookieMiddleware(answer_with(), **{option: names})
+
+
 def test_cookie_options_are_a_frozen_value():
     options = CookieOptions("a", max_age=5)
     assert options == CookieOptions("a", max_age=5)

@@ -14,7 +14,6 @@ from middleware.caching.look import Look, use_of
 from middleware.caching.privacy import is_authorized
 from middleware.caching.rules.asked import NOTHING
 from middleware.caching.rules.freshness import FAILURES, FRESH
-from middleware.made_once import made_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from middleware.caching.asking import Asking
     from middleware.caching.flights.flights import Flight, Flights
     from middleware.caching.keys.keys import Key, Keys
-    from middleware.caching.refreshing import Refreshing
     from middleware.caching.shelf.shelf import Found
     from middleware.caching.status import Detail
     from middleware.caching.terms import Terms
@@ -38,13 +36,6 @@ class Fetching:
         self._terms = terms
         self._keys = keys
         self._flights = flights
-
-    @made_once
-    def refreshing(self) -> Refreshing:
-        """Who refreshes in the background what is stale."""
-        from middleware.caching.refreshing import Refreshing
-
-        return Refreshing()
 
     def fetch(self, look: Look, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET from the application, or from what it answered to a request that came at the same time."""
@@ -146,9 +137,10 @@ class Fetching:
         if flight is None:
             return chunks
         task = partial(self._refresh, clean, key, flight)
-        if not self.refreshing.can_run_beside(environ):
+        refreshing = self._terms.refreshing
+        if not refreshing.can_run_beside(environ):
             return Afterwards(chunks, task)
-        if not self.refreshing.start(environ, task):
+        if not refreshing.start(environ, task):
             flight.land(FAILED)  # no room: a later request tries again
         return chunks
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from middleware.caching.asking import Asking
     from middleware.caching.fetching import Fetching
+    from middleware.caching.flights.flights import Flights
     from middleware.caching.keys.keys import Key
     from middleware.caching.shelf.shelf import Found
     from middleware.events import Event
@@ -97,38 +98,44 @@ class CacheMiddleware:
         self.app = app
         self._keys = Keys(keys, guard_unkeyed=policy.guard_unkeyed)
         self._shelf = shelf = Shelf(store, self._keys, policy, on_event=on_event, clock=clock)
-        self._terms = Terms(
+        self._terms = terms = Terms(
             shelf,
             policy=policy,
             clock=clock,
             max_object=max_object,
             status=None if name is None else CacheStatus(name),
         )
-        self._flight_timeout = flight_timeout
-        self._max_waiters = max_waiters
-        self._on_event = on_event
         self._clock = clock
         self._policy = policy
         self._purge_by = purge_by
 
+        def asking() -> Asking:
+            from middleware.caching.asking import Asking
+
+            return Asking(app, terms, on_event)
+
+        def flights() -> Flights:
+            from middleware.caching.flights.flights import Flights
+
+            return Flights(shelf.shared_store, timeout=flight_timeout, max_waiters=max_waiters)
+
+        self._make_asking = asking
+        self._make_flights = flights
+
     @made_once
     def _asking(self) -> Asking:
-        from middleware.caching.asking import Asking
-
-        return Asking(self.app, self._terms, self._on_event)
+        return self._make_asking()
 
     @made_once
     def _fetching(self) -> Fetching:
         """What is done where the store has no answer, made with the first such request: a CGI process may see none."""
         from middleware.caching.fetching import Fetching
-        from middleware.caching.flights.flights import Flights
 
-        flights = Flights(self._shelf.shared_store, timeout=self._flight_timeout, max_waiters=self._max_waiters)
-        return Fetching(self._asking, self._terms, self._keys, flights)
+        return Fetching(self._asking, self._terms, self._keys, self._make_flights())
 
     def close(self) -> None:
         """Refresh nothing more in the background, and wait a moment for what is under way. The store stays open."""
-        self._fetching.refreshing.close()
+        self._terms.refreshing.close()  # made even now, so that later requests find it closed
 
     def __enter__(self) -> Self:
         return self

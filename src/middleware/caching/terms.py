@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from middleware.caching.buffers import Buffers
+    from middleware.caching.refreshing import Refreshing
     from middleware.caching.rules.policy import CachePolicy
     from middleware.caching.shelf.shelf import Shelf
     from middleware.caching.status import CacheStatus
@@ -41,3 +42,10 @@ class Terms:
         from middleware.caching.buffers import Buffers
 
         return Buffers(_IN_FLIGHT * self.max_object)
+
+    @made_once
+    def refreshing(self) -> Refreshing:
+        """Who refreshes in the background what is stale."""
+        from middleware.caching.refreshing import Refreshing
+
+        return Refreshing()

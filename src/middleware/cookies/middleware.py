@@ -14,7 +14,7 @@ from middleware.wsgi import forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
     from typing import Literal
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -59,8 +59,8 @@ class CookieMiddleware:
         secret: Secret | None = None,
         seal: bool = False,
         options: CookieOptions = CookieOptions(),  # noqa: B008 - a frozen value
-        readable: Sequence[str] = ("csrftoken", "XSRF-TOKEN"),
-        exempt: Sequence[str] = (),
+        readable: Collection[str] = ("csrftoken", "XSRF-TOKEN"),
+        exempt: Collection[str] = (),
         on_bad: Literal["drop", "raise"] = "drop",
         on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.time,
@@ -69,8 +69,7 @@ class CookieMiddleware:
             raise ConfigurationError(f"options= is a CookieOptions(...), not {type(options).__name__}")
         if options.name is not None:
             raise ConfigurationError("the options of the jar are for cookies of every name: leave name= out")
-        if isinstance(readable, str) or isinstance(exempt, str):
-            raise ConfigurationError("readable= and exempt= are lists of cookie names, not one text")
+        readable, exempt = _names("readable", readable), _names("exempt", exempt)
         if on_bad not in ("drop", "raise"):
             raise ConfigurationError(f'on_bad= is "drop" or "raise", not {on_bad!r}')
         if on_event is not None and not callable(on_event):
@@ -83,26 +82,20 @@ class CookieMiddleware:
         self._settings = JarSettings(
             options, secrets=() if secret is None else check_secrets(secret), seals=seal, clock=clock
         )
-        self._options = options
-        self._readable = frozenset(readable)
-        self._exempt = frozenset(exempt)
-        self._raises = on_bad == "raise"
-        self._on_event = on_event
-        self._clock = clock
+
+        def hardening() -> Hardening:
+            from middleware.cookies.hardening import Hardening
+
+            return Hardening(
+                options, readable=readable, exempt=exempt, raises=on_bad == "raise", on_event=on_event, clock=clock
+            )
+
+        self._make_hardening = hardening
 
     @made_once
     def _hardening(self) -> Hardening:
         """What hardens cookies, made with the first."""
-        from middleware.cookies.hardening import Hardening
-
-        return Hardening(
-            self._options,
-            readable=self._readable,
-            exempt=self._exempt,
-            raises=self._raises,
-            on_event=self._on_event,
-            clock=self._clock,
-        )
+        return self._make_hardening()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         https = environ.get("wsgi.url_scheme") == "https"
@@ -129,3 +122,14 @@ class CookieMiddleware:
                 response.add("Cache-Control", "private")
 
         return forward(self.app, environ, start_response, amend)
+
+
+def _names(option: str, names: Iterable[str]) -> frozenset[str]:
+    """Raises ConfigurationError for what is no list of names."""
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise ConfigurationError(f'{option}= is a list of cookie names, such as ["csrftoken"], not {names!r}')
+    given = [*names]
+    for name in given:
+        if not isinstance(name, str):
+            raise ConfigurationError(f'{option}= has the names of cookies, such as "csrftoken", not {name!r}')
+    return frozenset(given)
