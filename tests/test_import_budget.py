@@ -204,7 +204,7 @@ NEVER = {
 }  # fmt: skip
 OF_A_SESSION = {"json", "struct", "middleware.sessions.in_store.record", "middleware.sessions.codec"}
 OF_A_MISS = {"middleware.caching.asking", "middleware.caching.fetching", "middleware.caching.flights.flights"}
-OF_STORING = {"middleware.caching.rules.said", "middleware.caching.rules.storing"}
+OF_STORING = {"middleware.caching.judging", "middleware.caching.rules.said", "middleware.caching.rules.storing"}
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_a_cached_page_by_cgi_loads_nothing_that_asks_the_application(by_cgi):
     loaded, _ = by_cgi("/kept")
     assert "middleware.caching.rules.said" in loaded
     assert loaded & (OF_A_SESSION | OF_A_MISS | OF_NO_PAGE | NEVER) == set()
-    assert loaded & {"middleware.caching.handle", "middleware.caching.rules.storing"} == set()
+    assert loaded & {"middleware.caching.handle", "middleware.caching.judging", "middleware.caching.rules.storing"} == set()
 
 
 def test_the_probe_would_see_what_is_loaded():
