@@ -239,7 +239,10 @@ def test_a_cached_page_by_cgi_loads_nothing_that_asks_the_application(by_cgi):
     loaded, _ = by_cgi("/kept")
     assert "middleware.caching.rules.said" in loaded
     assert loaded & (OF_A_SESSION | OF_A_MISS | OF_NO_PAGE | NEVER) == set()
-    assert loaded & {"middleware.caching.handle", "middleware.caching.judging", "middleware.caching.rules.storing"} == set()
+    assert (
+        loaded & {"middleware.caching.handle", "middleware.caching.judging", "middleware.caching.rules.storing"}
+        == set()
+    )
 
 
 def test_the_probe_would_see_what_is_loaded():

@@ -31,7 +31,7 @@ USES = {
     "user": lambda s: s.user,
     "authenticated_at": lambda s: s.authenticated_at,
     "expires": lambda s: s.expires,
-    "came": lambda s: s.came,
+    "has_cookie": lambda s: s.has_cookie,
     "available": lambda s: s.available,
     "login": lambda s: s.login("ann"),
     "logout": lambda s: s.logout(),
@@ -87,23 +87,23 @@ def test_a_request_that_does_not_use_its_session_reads_no_clock_and_no_cookie(op
 
 
 @pytest.mark.parametrize("cookie", ["", "theme=dark; ida=1"])
-def test_whether_a_session_came_is_known_without_opening_one(options, cookie):
+def test_whether_a_request_has_a_cookie_of_a_session_is_known_without_opening_one(options, cookie):
     stores = [store for store in options.values() if isinstance(store, SpyStore)]
 
     def clock():
         pytest.fail("a session was opened")
 
-    answer = Site(clock=clock, **options).ask(lambda session: session.came, cookie)
+    answer = Site(clock=clock, **options).ask(lambda session: session.has_cookie, cookie)
     assert answer.text == "False"
     assert (answer.header("Vary"), answer.header("Cache-Control")) == ("Cookie", "private")
     assert [store.calls for store in stores if store.calls] == []
 
 
-def test_a_session_came_where_there_is_a_cookie_of_one_be_it_good_or_not(options):
+def test_a_request_has_a_cookie_of_a_session_be_it_valid_or_not(options):
     visitor = Site(**options).visitor()
     visitor(put(k=1))
-    assert visitor(lambda session: session.came).text == "True"
-    assert visitor.site.ask(lambda session: (session.came, session.is_new), "id=forged").text == "(True, True)"
+    assert visitor(lambda session: session.has_cookie).text == "True"
+    assert visitor.site.ask(lambda session: (session.has_cookie, session.is_new), "id=forged").text == "(True, True)"
 
 
 def test_a_call_of_changed_changes_nothing(options):

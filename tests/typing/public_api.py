@@ -130,6 +130,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         assert_type(message, str)
         assert_type(category, str)
     assert_type(session.is_new, bool)
+    assert_type(session.has_cookie, bool)
     assert_type(session.accessed, bool)
     assert_type(csrf_input(session), str)
     assert_type(check_csrf(environ, "what the form has"), bool)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 _MARK = "browser"
 
 
-def bind(record: Record, user_agent: str, policy: OtherBrowser | None, tell: Tell) -> None:
+def bind(record: Record, user_agent: str, policy: OtherBrowser, tell: Tell) -> None:
     """Note the browser of a session, or act where it came from another. Raises StoreError."""
-    if policy is None or record.id is None:
+    if record.id is None:
         return
     mine = blake2b(user_agent.encode("utf-8", "replace"), digest_size=8).hexdigest()
     if record.marks.get(_MARK, mine) != mine:

@@ -48,6 +48,10 @@ class SessionCookie:
         most = len(self.name) + self.room
         return f"browsers keep {most}" if self.most == 1 else f"in {self.most} cookies there is room for {most}"
 
+    def is_in(self, field: str) -> bool:
+        """Whether a Cookie field has it, whatever its value is worth."""
+        return bool(self.values(field, 1))
+
     def values(self, field: str, most: int) -> list[str]:
         """The values that a Cookie field has for it, without a pair of quotes round them; the first `most`."""
         values = values_of(field, self.name, most)

@@ -1,15 +1,24 @@
-"""The session of a request for which the store cannot answer, where the site goes on without: empty, and read-only."""
+"""What becomes of a session for which the store cannot answer: a 503, or one that is empty and read-only."""
 
 from __future__ import annotations
 
-from middleware.errors import StoreError
+from middleware.errors import ConfigurationError, StoreError
 from middleware.sessions.timeouts import Times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, Literal, NoReturn
 
     from middleware.sessions.codec import Messages
+    from middleware.sessions.terms import OnOutage
+
+
+def chosen(on_outage: OnOutage, error: StoreError) -> Literal["503", "anonymous"]:
+    """What becomes of a request for which the store cannot answer. Raises ConfigurationError for any other word."""
+    choice = on_outage(error) if callable(on_outage) else on_outage
+    if choice not in ("503", "anonymous"):
+        raise ConfigurationError(f'on_outage gave {choice!r}, it is to give "503" or "anonymous"') from error
+    return choice
 
 
 class AbsentRecord:

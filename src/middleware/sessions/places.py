@@ -37,10 +37,6 @@ class InStore:
 
         return UserSessions(UserIndex(self._store, self.terms), tell, notice)
 
-    def is_named_in(self, field: str) -> bool:
-        """As `place.Place` says."""
-        return bool(self.cookie.values(field, 1))
-
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_store.sessions import StoredSessions
 
@@ -67,10 +63,6 @@ class InCookie:
 
         return Revocations(self._revocations, self.terms, tell, notice)
 
-    def is_named_in(self, field: str) -> bool:
-        """As `place.Place` says."""
-        return bool(self.cookie.values(field, 1))
-
     def _open_first(self, field: str, tell: Tell) -> Record:
         from middleware.sessions.in_cookie.sessions import SignedSessions
 
@@ -85,10 +77,6 @@ class Nowhere:
         self.terms = place.terms
         self.cookie = place.cookie
         self.users = place.users
-
-    def is_named_in(self, field: str) -> bool:  # noqa: ARG002
-        """To open it says what is wrong."""
-        return True
 
     def open(self, field: str, tell: Tell) -> Record:  # noqa: ARG002
         raise ConfigurationError(

@@ -6,7 +6,7 @@ Nothing is parsed, fetched or computed before the first use. The record behind i
 
 from __future__ import annotations
 
-from middleware.errors import ConfigurationError, ReauthenticationRequired, StoreError
+from middleware.errors import ReauthenticationRequired, StoreError
 from middleware.sessions.tracked import Tracked
 
 TYPE_CHECKING = False
@@ -50,38 +50,31 @@ class Session(Tracked):
         self._tell = tell
         self.accessed = self.closed = False  # as Tracked has it, without the 0.1 us of its call
 
+    def __repr__(self) -> str:
+        return "<Session>"
+
     # Messages
 
     def flash(self, message: str, category: str = "message") -> None:
         """Leave a message for the page that the visitor sees next, after a redirect too. 50 wait at most."""
-        if type(message) is not str or type(category) is not str:
-            raise TypeError("a flash message and its category are text")
-        self._changing("flash")
-        size = len(self._encode("flash", [category, message]))
-        before = self._left
-        self._left = [*before, [category, message]]
-        try:
-            self._count(size + 4)
-        except (TypeError, ValueError):
-            self._left = before
-            raise
+        from middleware.sessions.messages import leave
+
+        leave(self, message, category)
 
     def pop_flash(self, category: str | None = None) -> list[tuple[str, str]]:
         """Take the messages that wait, oldest first, as pairs of category and message: each is shown once.
 
         `category`: only those of this one; the others go on waiting.
         """
-        waiting = self.peek_flash(category)
-        if waiting:
-            self._changing("flash")
-            self._taken = [*self._taken, *(one for one in self._not_taken() if category in (None, one[0]))]
-            self._left = [one for one in self._left if category not in (None, one[0])]
-        return waiting
+        from middleware.sessions.messages import take
+
+        return take(self, category)
 
     def peek_flash(self, category: str | None = None) -> list[tuple[str, str]]:
         """The messages that wait, or those of one category, which go on waiting."""
-        self._loaded()
-        return [(kind, message) for kind, message in self._waiting() if category in (None, kind)]
+        from middleware.sessions.messages import peek
+
+        return peek(self, category)
 
     # Counting, and one at a time
 
@@ -258,11 +251,14 @@ class Session(Tracked):
         return self._asked().is_new
 
     @property
-    def came(self) -> bool:
-        """Whether this request brought a cookie of a session, good or not. Else it is new. To ask is to use it."""
+    def has_cookie(self) -> bool:
+        """Whether the request sent a cookie of these sessions, valid or not.
+
+        Counts as a use of the session, but opens none.
+        """
         if self._data is None:
-            self._use("came")
-        return self._place.is_named_in(self._field)
+            self._use("has_cookie")
+        return self._place.cookie.is_in(self._field)
 
     @property
     def created(self) -> float:
@@ -357,27 +353,26 @@ class Session(Tracked):
         return self._begin(record, instead_of=None)
 
     def _bind(self, record: Record) -> None:
-        if self.user_agent is not None:
+        policy = self._place.terms.on_other_browser
+        if policy is not None and self.user_agent is not None:
             from middleware.sessions.binding import bind
 
-            bind(record, self.user_agent, self._place.terms.on_other_browser, self._tell)
+            bind(record, self.user_agent, policy, self._tell)
 
     def _without_store(self, error: StoreError) -> Record:
         """What `on_outage` wants in the place of a session that cannot be had."""
+        from middleware.sessions.outage import AbsentRecord, chosen
+
         terms = self._place.terms
         self._tell("store_error", None, error=str(error))
         if self._outage is None:
-            self._outage = terms.on_outage if isinstance(terms.on_outage, str) else terms.on_outage(error)
-        if self._outage == "anonymous":
-            from middleware.sessions.outage import AbsentRecord
-
-            record = AbsentRecord(terms.clock())
-            self.failure = record.error
-            return record
-        if self._outage != "503":
-            raise ConfigurationError(f'on_outage gave {self._outage!r}, it is to give "503" or "anonymous"') from error
-        self.failure = error
-        raise error
+            self._outage = chosen(terms.on_outage, error)
+        if self._outage == "503":
+            self.failure = error
+            raise error
+        record = AbsentRecord(terms.clock())
+        self.failure = record.error
+        return record
 
     def _ask(self, act: Callable[[], Answer]) -> Answer:
         try:

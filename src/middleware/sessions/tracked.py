@@ -44,9 +44,6 @@ class Tracked(Base):
     def __init__(self) -> None:
         self.accessed = self.closed = False
 
-    def __repr__(self) -> str:
-        return "<Session>"
-
     if TYPE_CHECKING:  # the session has it, which knows where records are kept
 
         def _load(self, key: object = "*") -> dict[str, Any]:

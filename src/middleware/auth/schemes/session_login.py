@@ -143,7 +143,7 @@ class SessionLogin:
         LayerMissing without a session.
         """
         session = session_of(environ)
-        kept = session.get(LOGIN) if session.came else None
+        kept = session.get(LOGIN) if session.has_cookie else None
         if kept is not None:
             identity = self._standing(environ, session, kept)
             if identity is not None:

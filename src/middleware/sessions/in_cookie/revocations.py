@@ -13,7 +13,6 @@ from middleware.errors import ConfigurationError, StoreError
 from middleware.sessions.in_cookie.payloads import id_of, successor_of
 from middleware.sessions.in_store.turns import wait
 from middleware.sessions.noticing import Noticing
-from middleware.sessions.places import unnoticed
 from middleware.sessions.records import ENDED, NONCE_BYTES, Pointer
 from middleware.sessions.timeouts import LONGEST_LIFE
 
@@ -41,11 +40,7 @@ class Revocations:
     """
 
     def __init__(
-        self,
-        store: Store | None,
-        terms: Terms,
-        tell: Tell | None = None,
-        notice: Callable[[StoreError], object] = unnoticed,
+        self, store: Store | None, terms: Terms, tell: Tell | None, notice: Callable[[StoreError], object]
     ) -> None:
         self.store = store
         self._terms = terms
