@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from middleware.auth.login.remember_logins import RememberedLogins, split
+from middleware.auth.login.remember_me import RememberMe
 from middleware.auth.schemes.base import Unavailable, put_cookie
 from middleware.cookies.codec import MOST_TRIED, values_of
 from middleware.errors import ConfigurationError, StoreError
@@ -13,11 +14,9 @@ from middleware.operators import say_once
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
     from wsgiref.types import WSGIEnvironment
 
     from middleware.auth.login.remember_logins import Used
-    from middleware.auth.login.remember_me import RememberMe
     from middleware.auth.login.remember_series import Series
     from middleware.sessions import Session
     from middleware.stores.base import Store
@@ -28,23 +27,16 @@ _HELD = "middleware.auth.remember"  # the value that the browser has by the end 
 class Remembering:
     """Remember-me in the requests of a layer, whose store keeps the logins. Without a layer nobody is remembered.
 
-    Each method raises Unavailable where the store does not answer.
+    Raises ConfigurationError for what are no options. Each method raises Unavailable where the store does not answer.
     """
 
     __slots__ = ("_clock", "_options")
 
     def __init__(self, options: RememberMe, clock: Callable[[], float]) -> None:
-        self._options = options
-        self._clock = clock
-
-    @classmethod
-    def by(cls, options: RememberMe, clock: Callable[[], float]) -> Self:
-        """Raises ConfigurationError for what are no options."""
-        from middleware.auth.login.remember_me import RememberMe
-
         if not isinstance(options, RememberMe):
             raise ConfigurationError(f"remember= takes RememberMe(...), or None, not {options!r}")
-        return cls(options, clock)
+        self._options = options
+        self._clock = clock
 
     def recall(self, environ: WSGIEnvironment, is_welcome: Callable[[Series], bool]) -> Used | None:
         """Whom the browser remembers; None where that is nobody. A cookie that is good for nothing is deleted.
@@ -63,18 +55,6 @@ class Remembering:
         elif used.value is not None:
             visit.put(used.value, used.end - self._clock())
         return used
-
-    @staticmethod
-    def end_sessions(session: Session, user: str) -> None:
-        """End all sessions of a user whose login was stolen, where that can be done."""
-        try:
-            session.users.end_all(user)
-        except ConfigurationError:
-            say_once(
-                "a remembered login was stolen, and other sessions of its user go on, for they are kept in cookies: "
-                "give SessionMiddleware revocations=store beside secret=, or store= in its place",
-                logger="middleware.auth",
-            )
 
     def still_counts(self, environ: WSGIEnvironment, user: str) -> bool:
         """Whether what was just recalled was not ended since; its cookie is deleted if so."""
@@ -132,6 +112,18 @@ class Remembering:
             _warn_of_other_processes(store)
         logins = RememberedLogins(store, self._options.seconds, extend=self._options.extend, clock=self._clock)
         return _Visit(environ, logins, _Cookie(self._options, environ))
+
+
+def end_sessions(session: Session, user: str) -> None:
+    """End all sessions of a user whose login was stolen, where that can be done."""
+    try:
+        session.users.end_all(user)
+    except ConfigurationError:
+        say_once(
+            "a remembered login was stolen, and other sessions of its user go on, for they are kept in cookies: "
+            "give SessionMiddleware revocations=store beside secret=, or store= in its place",
+            logger="middleware.auth",
+        )
 
 
 def _warn_of_other_processes(store: Store) -> None:

@@ -1,6 +1,7 @@
 """A login with a form, kept in the session, remembered beyond it where that is asked for, and lent to act as another.
 
-Its parts are in `login/`: the pages (`login_pages`), what a session keeps (`kept_login`), remember-me (`remembering`).
+Its parts are in `login/`: the pages (`login_pages`), what a session keeps (`kept_login`), remember-me (`remembering`), and
+acting as another (`impersonating`).
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class SessionLogin:
         if remember is not None:
             from middleware.auth.login.remembering import Remembering
 
-            self._remembering = Remembering.by(remember, clock)
+            self._remembering = Remembering(remember, clock)
         self._challenges = (f"Session login={quoted(login_path)}",)
         self.sets_cookies = remember is not None
         self._page = page
@@ -238,39 +239,18 @@ class SessionLogin:
         LookupError for a user who is unknown or disabled, RuntimeError where nobody is signed in by this scheme, or
         acts as somebody already, ValueError for oneself, Unavailable, LayerMissing, TooManySessions.
         """
-        session = session_of(environ)
-        actor = self.standing_login(environ, session)
-        identity: Identity | None = environ.get("middleware.identity")
-        known = None if identity is None else (identity.scheme, identity.user)
-        if actor is None or known not in (None, (self.name, actor.user)):  # who is known by another scheme is not
-            raise RuntimeError("nobody is signed in here who could act as somebody else")
-        if ACTOR in session:
-            raise RuntimeError(f"somebody acts as {actor.user!r} already: stop_impersonating() first")
-        name, account = self._named(environ, user)
-        if actor.user == name:
-            raise ValueError(f"{user!r} is who is signed in")
-        acting = self._login(None, ACTING, name, account)
-        self._exchange(environ, session, actor.user)
-        session[LOGIN] = kept_login.write(acting)
-        session[ACTOR] = kept_login.write(actor)
-        return self._identity(session, acting, account, actor=actor.user)
+        from middleware.auth.login import impersonating
+
+        return impersonating.begin(self, environ, user)
 
     def stop_impersonating(self, environ: WSGIEnvironment, /) -> Identity:
         """Let whoever acts as another user be themselves again, under a new session id; the session is empty again.
 
         Raises RuntimeError where nobody does, LookupError where the account is gone by now, and as `impersonate` does.
         """
-        session = session_of(environ)
-        actor = kept_login.read(session.get(ACTOR))
-        if actor is None:
-            raise RuntimeError("nobody acts as another user here")
-        account = self._account_of(environ, actor)
-        if account is None:
-            session.invalidate()
-            raise LookupError(f"no user {actor.user!r} who may sign in")
-        self._exchange(environ, session, actor.user)
-        session[LOGIN] = kept_login.write(actor)
-        return self._identity(session, actor, account)
+        from middleware.auth.login import impersonating
+
+        return impersonating.end(self, environ)
 
     def standing_login(self, environ: WSGIEnvironment, session: Session) -> KeptLogin | None:
         """The login in this session that would be good for the next request. Raises Unavailable."""
@@ -308,11 +288,6 @@ class SessionLogin:
         session.pop(AGAIN, None)
         session[LOGIN] = text
         return session
-
-    def _exchange(self, environ: WSGIEnvironment, session: Session, user: str) -> None:
-        """Another session of the same user in the place of this one."""
-        session.invalidate()
-        session.login(user, label=environ.get("HTTP_USER_AGENT", ""))
 
     def _login(self, at: float | None, factors: tuple[str, ...], user: str, account: Account) -> KeptLogin:
         key = os.urandom(16).hex()
@@ -382,7 +357,9 @@ class SessionLogin:
         if used is None:
             return None
         if used.is_theft:
-            remembering.end_sessions(session, used.user)
+            from middleware.auth.login.remembering import end_sessions
+
+            end_sessions(session, used.user)
             tell(environ, "remember.theft", user=used.user, scheme=self.name)
             return None
         login = self._login(None, _REMEMBERED, used.user, found[0])._replace(mark=used.mark)
