@@ -1,7 +1,7 @@
 """A login with a form, kept in the session, remembered beyond it where that is asked for, and lent to act as another.
 
-Its parts are in `login/`: the pages (`login_pages`), what a session keeps (`kept_login`), remember-me (`remembering`), and
-acting as another (`impersonating`).
+Its parts are in `login/`: the pages (`login_pages`), what a session keeps (`kept_login`), remember-me (`remembering`),
+and acting as another (`impersonating`).
 """
 
 from __future__ import annotations
