@@ -70,7 +70,7 @@ class Terms:
         self.max_sessions = max_sessions
         self.when_too_many = when_too_many
         self.save_on_error = save_on_error
-        self.on_outage = on_outage
+        self.on_outage: OnOutage = on_outage
         self.on_other_browser: OtherBrowser | None = on_other_browser
         self.renews_cookie = renews_cookie  # it has a Max-Age, which has to move with last_seen
         self.clock = clock
