@@ -19,7 +19,7 @@ demo: $(READY)
 test: $(READY) programs
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# The tests that start no server, browser or second process, with the first and the last row of each table: under 30 seconds.
+# The tests that start no server, browser or second process, with the first row of each table: under 30 seconds.
 quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -x -q -n auto
 
