@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.kernel import hello
 from benchmarks.method import REQUEST, Case, Row, start_response
-from middleware.gateway.normal import GatewayMiddleware
+from middleware.gateway import GatewayMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

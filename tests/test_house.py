@@ -189,6 +189,7 @@ def test_a_file_can_be_read_in_one_sitting():
         "docs/gateway.md",
         "docs/metrics.md",
         "docs/pastedeploy.md",
+        "docs/frameworks.md",
         "docs/flask.md",
         "docs/django.md",
         "docs/pyramid.md",
@@ -233,7 +234,7 @@ def test_the_changelog_names_the_version_of_the_package_or_what_is_unreleased():
     assert "Unreleased" in headings[0] or middleware.__version__ in headings[0]
 
 
-FRONT_DOORS = ["middleware", *(f"middleware.{name}" for name in ("auth", "caching", "logging", "stores"))]
+FRONT_DOORS = ["middleware", *(f"middleware.{name}" for name in ("auth", "caching", "gateway", "logging", "stores"))]
 
 
 def test_the_front_doors_are_those_that_are_tested_here():

@@ -125,9 +125,7 @@ if TYPE_CHECKING:
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware, CookieOptions, get_cookies
     from middleware.events import Event
-    from middleware.gateway import ProxyMiddleware
-    from middleware.gateway.normal import GatewayMiddleware
-    from middleware.gateway.raw_target import RawTargetMiddleware
+    from middleware.gateway import GatewayMiddleware, ProxyMiddleware, RawTargetMiddleware
     from middleware.logging import (
         AccessRecord,
         ApacheFormat,
@@ -164,9 +162,7 @@ __getattr__, __dir__ = later(
         "caching.conditional": ("ConditionalMiddleware",),
         "cookies": ("CookieMiddleware", "CookieOptions", "get_cookies"),
         "events": ("Event",),
-        "gateway": ("ProxyMiddleware",),
-        "gateway.normal": ("GatewayMiddleware",),
-        "gateway.raw_target": ("RawTargetMiddleware",),
+        "gateway": ("GatewayMiddleware", "ProxyMiddleware", "RawTargetMiddleware"),
         "logging": (
             "AccessRecord", "ApacheFormat", "Choice", "FileSink", "JsonFormat", "LoggingMiddleware", "Metrics",
             "Privacy", "RequestIdFilter", "RequestIds", "StreamSink", "get_request_id", "name_all_records",

@@ -7,8 +7,8 @@ import os
 import pytest
 from asking import ask
 
+from middleware import ProxyMiddleware
 from middleware.errors import ConfigurationError, LayerMissing
-from middleware.gateway import ProxyMiddleware
 from middleware.logging import LoggingMiddleware, RequestIds, get_request_id
 
 

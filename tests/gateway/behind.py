@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asking import call, make_environ
 
-from middleware.gateway import ProxyMiddleware
+from middleware import ProxyMiddleware
 
 NETWORK = ["10.0.0.0/8"]
 

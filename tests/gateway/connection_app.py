@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from middleware.gateway import ProxyMiddleware
+from middleware import ProxyMiddleware
 
 ENTRIES = (
     "REMOTE_ADDR", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme", "SCRIPT_NAME", "PATH_INFO",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gateway.behind import client, seen
 
-from middleware.gateway import ProxyMiddleware
+from middleware import ProxyMiddleware
 
 
 def test_who_is_not_named_is_not_believed():

@@ -11,13 +11,15 @@ from io import StringIO
 import pytest
 from asking import Browser, ask, call, make_environ
 from auth_helpers import stored
-from gateway.servers_input import Ending, Input
-from test_layers_keep_pep3333 import LAYERS, gateway
+from every_layer import LAYERS
+from gateway.servers_input import Ending, Input, unnoticed_gateway
 
 from middleware import AuthMiddleware, MemoryStore, SessionLogin, SessionMiddleware, optional
 
 WRAPS = [
-    pytest.param(layer.values[0], id=layer.id, marks=layer.marks) for layer in LAYERS if layer.values[0] is not gateway
+    pytest.param(layer.values[0], id=layer.id, marks=layer.marks)
+    for layer in LAYERS
+    if layer.values[0] is not unnoticed_gateway
 ]
 every_layer = pytest.mark.parametrize("wrap", WRAPS)
 

@@ -14,6 +14,7 @@ from middleware import (
     CookieMiddleware,
     LoggingMiddleware,
     MemoryStore,
+    ProxyMiddleware,
     SessionMiddleware,
     TrustedHeader,
     allow,
@@ -23,7 +24,6 @@ from middleware import (
     require,
 )
 from middleware.auth import Throttle
-from middleware.gateway import ProxyMiddleware
 
 PROXY = "10.0.0.1"
 FIELDS = {"host": "X-Forwarded-Host", "prefix": "X-Forwarded-Prefix"}

@@ -6,8 +6,8 @@ import pytest
 from asking import ask
 from gateway.behind import seen
 
+from middleware import ProxyMiddleware
 from middleware.errors import ConfigurationError
-from middleware.gateway import ProxyMiddleware
 from middleware.testing import SHAPES, check_layer, check_shape, check_together
 
 FORGED = {

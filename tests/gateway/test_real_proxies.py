@@ -19,13 +19,14 @@ from tempfile import mkdtemp
 import pytest
 from conftest import program
 from gateway import connection_app
-from servers.apache import MODULES, apache
+from servers.apache import apache
+from servers.debian import MODULES
 from servers.http_servers import SOURCE, TESTS
 from servers.nginx import nginx
 from servers.programs import PATIENCE, Running, free_port, listens
 from waitress.server import create_server
 
-from middleware.gateway import ProxyMiddleware
+from middleware import ProxyMiddleware
 
 pytestmark = pytest.mark.slow
 

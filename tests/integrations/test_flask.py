@@ -17,9 +17,8 @@ from markupsafe import Markup
 from sessions.kit import SECRET, Clock, SpyStore
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from middleware import CookieOptions, MemoryStore, SessionMiddleware, get_session
+from middleware import CookieOptions, MemoryStore, ProxyMiddleware, SessionMiddleware, get_session
 from middleware.errors import ConfigurationError, LayerMissing, StoreError
-from middleware.gateway import ProxyMiddleware
 from middleware.integrations.flask import SessionInterface, use_sessions
 
 DAY = 86400

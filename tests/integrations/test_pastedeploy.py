@@ -17,6 +17,7 @@ from middleware import (
     FileSink,
     GatewayMiddleware,
     LoggingMiddleware,
+    ProxyMiddleware,
     RawTargetMiddleware,
     SessionMiddleware,
     get_cookies,
@@ -25,7 +26,6 @@ from middleware import (
 )
 from middleware.auth import Basic, Htpasswd, SessionLogin, allow, deny, optional, require
 from middleware.errors import ConfigurationError
-from middleware.gateway import ProxyMiddleware
 from middleware.integrations import pastedeploy
 from middleware.integrations.beaker import BeakerSessions
 from middleware.integrations.conversion import COUNTS, DURATIONS, SHARES, SIZES, group_of, keys, option_types, readers

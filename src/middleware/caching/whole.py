@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from middleware.wsgi.bodies import ListBody, close
+from middleware.wsgi.bodies import ListBody, close, is_file, is_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,12 +39,9 @@ class Whole:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         head = _Head(start_response)
         body = self._app(environ, head.start)
-        kind = type(body)
-        if kind is list or kind is tuple:
-            self.chunks = body  # type: ignore[assignment]
-        elif kind is ListBody:
-            self.chunks, self._rest = body.chunks, body  # type: ignore[attr-defined]
-        elif head.waits and not _is_file(body, environ):
+        if is_whole(body):
+            self.chunks, self._rest = (body.chunks, body) if isinstance(body, ListBody) else (body, ())
+        elif head.waits and not is_file(body, environ):
             length = self._length(head.status, head.fields)
             if length:
                 return _Awaited(self, head, body, length)
@@ -139,13 +136,3 @@ class _Awaited:
 
     def close(self) -> None:
         close(self._source)
-
-
-def _is_file(body: object, environ: WSGIEnvironment) -> bool:
-    """Whether the server may know this body as a file of its own: it goes on as it is (PEP 3333)."""
-    wrapper = environ.get("wsgi.file_wrapper")
-    if wrapper is None:
-        return False
-    return (
-        (isinstance(wrapper, type) and isinstance(body, wrapper)) or hasattr(body, "read") or hasattr(body, "filelike")
-    )

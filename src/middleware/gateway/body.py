@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+DRAIN_SECONDS = 10.0  # for which a client that is slow to send is waited for
 BLOCK = 1 << 16
+_LITTLE = 1 << 7  # drained at once: a read waits until all of it has come, and so for a slow client too
 _MOST = 1 << 20  # asked for at once: some servers make room for all of it, whatever the client will send
 
 
@@ -109,13 +111,15 @@ class RequestBody:
         return line
 
     def drain(self, most: int) -> None:
-        """Take up to so many bytes from the server that nobody has read; after that there are none."""
+        """Take up to so many bytes from the server that nobody has read, for so long; after that there are none."""
         if not self._left:
             return
         from contextlib import suppress
+        from time import monotonic
 
+        give_up = monotonic() + DRAIN_SECONDS
         with suppress(Exception):  # servers raise what they like, and nobody misses these bytes
-            while most > 0 and (part := self._fetch(min(most, BLOCK))):
+            while most > 0 and monotonic() < give_up and (part := self._fetch(min(most, _LITTLE))):
                 most -= len(part)
         self._left = 0
 
@@ -131,11 +135,11 @@ class RequestBody:
             return b""
         self.touched = True
         try:
-            part = self._from_server(wanted)
+            part = self._from_server(wanted)[:wanted]
+            if isinstance(part, str):  # flup, SCGI
+                part = part.encode("latin-1")
         except (OSError, ValueError, EOFError) as error:  # ValueError: cheroot; EOFError: flup, AJP
             raise ClientGone(f"the body of the request broke off: {error}") from error
-        if isinstance(part, str):  # flup, SCGI
-            part = part.encode("latin-1")
         if part:
             self._left -= len(part)
         elif self._announced:

@@ -7,7 +7,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import WSGIEnvironment
 
+    from middleware.gateway.servers import Server
+
 _LAST_OF_LATIN_1 = "\xff"
+
+
+def repair(environ: WSGIEnvironment, server: Server) -> None:
+    """Make of environ what it should be, as far as this server needs it."""
+    if server.not_text is None or server.not_text:
+        make_text(environ, server.not_text)
+    clean(environ)
+    if server.utf8_text:
+        for key in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI"):
+            put_back_bytes(environ, key, of_all=True)
+    elif not environ["PATH_INFO"].isascii() or not environ["SCRIPT_NAME"].isascii():
+        for key in ("SCRIPT_NAME", "PATH_INFO"):
+            put_back_bytes(environ, key, of_all=False)
+    if server.bare_uri:
+        complete_uri(environ)
 
 
 def clean(environ: WSGIEnvironment) -> None:
@@ -33,10 +50,11 @@ def make_text(environ: WSGIEnvironment, names: Iterable[str] | None) -> None:
     if names is None:
         names = [name for name, value in environ.items() if type(value) is not str and "." not in name]
     for name in names:
-        value = environ.get(name, "")
+        if name not in environ:
+            continue
+        value = environ[name]
         if isinstance(value, str | int | float):
-            if name in environ:
-                environ[name] = str(value)
+            environ[name] = str(value)
         elif isinstance(value, bytes):
             environ[name] = value.decode("latin-1")
         else:
@@ -45,13 +63,19 @@ def make_text(environ: WSGIEnvironment, names: Iterable[str] | None) -> None:
                 environ[f"middleware.server.{name}"] = value
 
 
-def put_back_bytes(environ: WSGIEnvironment, *, of_all: bool) -> None:
-    """Make bytes, as latin-1 text, of paths that the server has decoded as UTF-8.
+def put_back_bytes(environ: WSGIEnvironment, key: str, *, of_all: bool) -> None:
+    """Make bytes, as latin-1 text, of what the server has decoded as UTF-8.
 
-    `of_all`: the server is known for it, so that `\\xe9` is a character too and no byte. What is not known for it shows
+    `of_all`: the server is known for it, so that `\xe9` is a character too and no byte. What is not known for it shows
     that it did by a character that is no byte.
     """
-    for key in ("SCRIPT_NAME", "PATH_INFO"):
-        path: str = environ[key]
-        if not path.isascii() and (of_all or max(path) > _LAST_OF_LATIN_1):
-            environ[key] = path.encode("utf-8", "surrogatepass").decode("latin-1")
+    text: str = environ.get(key) or ""
+    if not text.isascii() and (of_all or max(text) > _LAST_OF_LATIN_1):
+        environ[key] = text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def complete_uri(environ: WSGIEnvironment) -> None:
+    """Give REQUEST_URI its query back, which a log would miss."""
+    uri, query = environ.get("REQUEST_URI"), environ["QUERY_STRING"]
+    if uri and query and "?" not in uri:
+        environ["REQUEST_URI"] = f"{uri}?{query}"

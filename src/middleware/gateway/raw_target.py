@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from middleware.errors import ConfigurationError
-from middleware.gateway.answering import page
+from middleware.gateway.pages import page
 from middleware.options import a_switch
 
 TYPE_CHECKING = False
@@ -18,7 +18,9 @@ _NO_PART_OF_A_TARGET = frozenset([*map(chr, range(33)), "\x7f", "#"])
 
 
 class RawTargetMiddleware:
-    """Read SCRIPT_NAME and PATH_INFO from REQUEST_URI or RAW_URI, for gateways that break them. Inside of the gateway.
+    """Read SCRIPT_NAME and PATH_INFO from REQUEST_URI or RAW_URI, for gateways that break them.
+
+    It stands inside of GatewayMiddleware or outside of it: both work.
 
     `mount`: the path at which the application is, such as "/app"; "" for the root of the site. What is not below it is
         answered 404.
@@ -33,8 +35,10 @@ class RawTargetMiddleware:
 
     def __init__(self, app: WSGIApplication, *, mount: str = "", decoded: bool = False) -> None:
         self.app = app
-        if not isinstance(mount, str) or (mount and (not mount.startswith("/") or mount.endswith("/"))):
-            raise ConfigurationError(f'mount= begins with a slash and ends without, "/app", or is "", not {mount!r}')
+        if not isinstance(mount, str) or (mount and (mount[0] != "/" or mount[-1] == "/" or "%" in mount)):
+            raise ConfigurationError(
+                f'mount= is "" or a path that is not percent-encoded and has no slash at its end, "/app", not {mount!r}'
+            )
         self._decoded = a_switch("decoded", decoded)
         self._mount = mount.encode("utf-8", "surrogateescape").decode("latin-1")
 

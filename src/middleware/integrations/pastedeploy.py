@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from middleware.caching import CacheMiddleware
     from middleware.caching.conditional import ConditionalMiddleware
     from middleware.cookies import CookieMiddleware
-    from middleware.gateway import ProxyMiddleware
-    from middleware.gateway.normal import GatewayMiddleware
-    from middleware.gateway.raw_target import RawTargetMiddleware
+    from middleware.gateway import GatewayMiddleware, ProxyMiddleware, RawTargetMiddleware
     from middleware.integrations.beaker import BeakerSessions
     from middleware.logging import LoggingMiddleware
     from middleware.sessions import SessionMiddleware
@@ -110,14 +108,14 @@ def proxy(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf:
 
 def gateway(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> GatewayMiddleware:
     """`egg:wsgi-middleware#gateway`: `GatewayMiddleware`."""
-    from middleware.gateway.normal import GatewayMiddleware
+    from middleware.gateway import GatewayMiddleware
 
     return build(GatewayMiddleware, app, options=local_conf, where=section("gateway", global_conf))
 
 
 def raw_target(app: WSGIApplication, global_conf: Mapping[str, str], /, **local_conf: str) -> RawTargetMiddleware:
     """`egg:wsgi-middleware#raw_target`: `RawTargetMiddleware`."""
-    from middleware.gateway.raw_target import RawTargetMiddleware
+    from middleware.gateway import RawTargetMiddleware
 
     return build(RawTargetMiddleware, app, options=local_conf, where=section("raw_target", global_conf))
 

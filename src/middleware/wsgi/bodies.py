@@ -10,6 +10,8 @@ from itertools import chain, islice
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import TypeGuard
+    from wsgiref.types import WSGIEnvironment
 
     from middleware.wsgi.exchange import Exchange
 
@@ -76,13 +78,13 @@ class Body:
 class ListBody:
     """A list of chunks that is watched: a server sees how many they are, and closes it.
 
-    It is no list itself: granian and bjoern take a list as it lies there, and neither iterate over it nor close it.
+    It is no `list`: a server may take what lies in a list without iterating over it or closing it.
     """
 
     __slots__ = ("_closed", "_exchange", "_source", "chunks")
 
     def __init__(self, exchange: Exchange, source: list[bytes] | tuple[bytes, ...] | ListBody) -> None:
-        self.chunks: list[bytes] | tuple[bytes, ...] = source.chunks if type(source) is ListBody else source  # type: ignore[assignment]
+        self.chunks: list[bytes] | tuple[bytes, ...] = source.chunks if isinstance(source, ListBody) else source
         self._exchange = exchange
         self._source = source
         self._closed = False
@@ -112,3 +114,18 @@ def close(body: Iterable[bytes]) -> None:
     close_body = getattr(body, "close", None)
     if close_body is not None:
         close_body()
+
+
+def is_whole(body: object) -> TypeGuard[list[bytes] | tuple[bytes, ...] | ListBody]:
+    """Whether all chunks are there. A subclass of list may do something of its own when it is iterated or closed."""
+    return type(body) is list or type(body) is tuple or type(body) is ListBody
+
+
+def is_file(body: object, environ: WSGIEnvironment) -> bool:
+    """Whether the server may know this body as a file of its own: it goes on as it is (PEP 3333)."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    if wrapper is None:
+        return False
+    return (
+        (isinstance(wrapper, type) and isinstance(body, wrapper)) or hasattr(body, "read") or hasattr(body, "filelike")
+    )

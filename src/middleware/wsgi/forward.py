@@ -77,6 +77,6 @@ def forward(
     exchange.handed_on = True
     if (exchange.watch is None and exchange.end is None) or exchange.ends_with_file(body):
         return body
-    if type(body) is list or type(body) is tuple or type(body) is ListBody:
+    if type(body) is list or type(body) is tuple or type(body) is ListBody:  # is_whole(), without its call
         return ListBody(exchange, body)
     return Body(exchange, body)

@@ -22,8 +22,9 @@ def cure_for_missing_header(environ: Mapping[str, object], schemes: Iterable[str
             "a request came without Authorization, which mod_wsgi hands on only with WSGIPassAuthorization On in the "
             "configuration of Apache"
         )
-    # Servers in Python say GATEWAY_INTERFACE too: there the field always arrives.
-    if "GATEWAY_INTERFACE" in environ and str(environ.get("SERVER_SOFTWARE") or "Apache").startswith("Apache"):
+    # Servers in Python say GATEWAY_INTERFACE too: there the field always arrives. mod_proxy_scgi does not say it.
+    gateway = "GATEWAY_INTERFACE" in environ or "SCGI" in environ
+    if gateway and str(environ.get("SERVER_SOFTWARE") or "Apache").startswith("Apache"):
         return (
             "a request came without Authorization, which Apache hands on to CGI, FastCGI and SCGI only with "
             "CGIPassAuth On in its configuration"
