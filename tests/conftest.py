@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -46,19 +48,25 @@ def pytest_runtest_setup():
 def pytest_collection():
     """What is imported and collected stays: a look for garbage there takes 0.1 s each time and finds none."""
     gc.disable()
-    yield
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def program(*names: str) -> str:
     """The path of the first of these programs that is installed; else skip, or fail where REQUIRE_SERVERS=1."""
-    for name in names:
-        path = shutil.which(name)
-        if path:
-            return path
-    reason = f"{' or '.join(names)} is not installed"
+    beside_python = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"
+    path = next(filter(None, (shutil.which(name, path=beside_python) for name in names)), None)
+    if path is None:
+        skip_or_fail(f"{' or '.join(names)} is not installed")
+    return path
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """What the test needs is not here: skip it, or fail where REQUIRE_SERVERS=1."""
     if os.environ.get("REQUIRE_SERVERS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

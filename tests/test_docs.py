@@ -1,7 +1,7 @@
 """The documentation is true: its Python runs, and its links lead somewhere.
 
 A page's ```python blocks run in order, as one module, in a directory of their own. What is not to be run is fenced as
-something else (```text, ```console, ```ini), where the reader sees it.
+something else (```py, ```text, ```console, ```ini), where the reader sees it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-LANGUAGES = {"python", "text", "console", "ini", "json", "html", "apache", "nginx"}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LANGUAGES = {"python", "py", "text", "console", "ini", "json", "html", "apache", "nginx"}
 
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<code>.*?)^(?P=indent)(?P=ticks) *$",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from waitress import create_server
 
+from examples.reference.secret import secret_in
 from examples.reference.stack import build
 from middleware import SQLiteStore
 
@@ -32,15 +32,6 @@ def main() -> None:
             print(f"  sign in as {user} with {password} ({role})")
         print("Stop it with Ctrl-C. One line a request follows.", flush=True)
         server.run()
-
-
-def secret_in(folder: Path) -> bytes:
-    """The secret that is kept there, made at the first start."""
-    path = folder / "secret"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(os.urandom(32))
-    return path.read_bytes()
 
 
 if __name__ == "__main__":

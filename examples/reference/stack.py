@@ -27,7 +27,8 @@ from middleware import (
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from middleware import Store
+    from examples.reference.last_lines import LastLines
+    from middleware import FileSink, Store
 
 HERE = Path(__file__).parent
 
@@ -41,8 +42,20 @@ RULES = [
 ]
 
 
-def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
-    """The site in its five layers. `secret` signs cookies of CookieMiddleware, `sessions` keeps who is signed in."""
+def build(
+    secret: str | bytes,
+    sessions: Store,
+    *,
+    pages: Store | None = None,
+    sink: LastLines | FileSink = LINES,
+    log_format: str = "combined",
+    site: WSGIApplication = site,
+) -> WSGIApplication:
+    """A site in its five layers.
+
+    `secret` signs cookies of CookieMiddleware, `sessions` keeps who is signed in, `pages` what is cached; in the memory
+    of this process unless a store is given. `sink` takes the lines of the access log.
+    """
     users = Htpasswd(HERE / "users.htpasswd", groups=HERE / "groups")
 
     app: WSGIApplication = site
@@ -55,7 +68,7 @@ def build(secret: str | bytes, sessions: Store) -> WSGIApplication:
     )
     app = SessionMiddleware(app, store=sessions)
     app = CookieMiddleware(app, secret=secret)
-    app = CacheMiddleware(app, store=MemoryStore())
+    app = CacheMiddleware(app, store=MemoryStore() if pages is None else pages)
     app = ShowCacheStatus(app, paths=("/clock", "/report"))  # a layer of our own
-    app = LoggingMiddleware(app, sink=LINES)  # the last line is the outermost layer
+    app = LoggingMiddleware(app, format=log_format, sink=sink)  # the last line is the outermost layer
     return app

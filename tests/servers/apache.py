@@ -8,11 +8,10 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from conftest import program
+from conftest import program, skip_or_fail
+from servers.debian import MODULES
 from servers.programs import Running, free_port, listens
 
-MODULES = Path("/usr/lib/apache2/modules")
 _LOADED = "mpm_prefork authn_core authn_file authz_core authz_user auth_basic alias cgi ssl env headers wsgi"
 
 # Runs in whatever Python mod_wsgi was built for, so it needs nothing of ours.
@@ -63,8 +62,7 @@ def apache(more="", passwords=""):
     """The port of an Apache whose configuration ends with `more`, where `{folder}` is its own folder."""
     path = program("apache2", "httpd")
     if not (MODULES / "mod_wsgi.so").exists():
-        reason = "mod_wsgi is not installed"
-        pytest.fail(reason) if os.environ.get("REQUIRE_SERVERS") == "1" else pytest.skip(reason)
+        skip_or_fail("mod_wsgi is not installed")
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)  # Apache serves as another user than root
     try:

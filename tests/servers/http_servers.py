@@ -7,7 +7,6 @@ a process of its own imports that name there, with the folder of the tests on it
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 from contextlib import contextmanager
@@ -16,8 +15,8 @@ from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler as WsgirefHandler
 from wsgiref.simple_server import make_server
 
-import pytest
 from cheroot.wsgi import Server as CherootServer
+from conftest import program
 from over_http import served
 from servers.programs import Running, free_port, listens
 from werkzeug.serving import WSGIRequestHandler as WerkzeugHandler
@@ -84,9 +83,10 @@ def _running(serve, stop, **options):
 
 
 @contextmanager
-def gunicorn(application, log):
+def gunicorn(application, log, *, protocol="http"):
+    """`protocol="uwsgi"`: as nginx speaks it."""
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--no-control-socket"]
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--no-control-socket", "--protocol", protocol]
     with _program([sys.executable, "-m", "gunicorn", *options, application], port, log):
         yield port
 
@@ -94,12 +94,10 @@ def gunicorn(application, log):
 @contextmanager
 def uwsgi(application, log, *, protocol="--http-socket"):
     """`protocol="--socket"`: the uwsgi protocol, as nginx speaks it."""
-    program = shutil.which("uwsgi")
-    if program is None:
-        pytest.skip("uwsgi is not installed")
     port = free_port()
-    command = [program, protocol, f"127.0.0.1:{port}", "--master", "--die-on-term", "--need-app", "--wsgi"]
-    with _program([*command, application], port, log):
+    beside_python = Path(sys.prefix) / "bin" / "uwsgi"  # which is not on the PATH of who starts this Python by its path
+    options = [protocol, f"127.0.0.1:{port}", "--master", "--die-on-term", "--need-app", "--wsgi"]
+    with _program([program(str(beside_python), "uwsgi"), *options, application], port, log):
         yield port
 
 

@@ -50,6 +50,11 @@ class Running:
         self._options = options
         self._process = None
 
+    @property
+    def pid(self):
+        """The process id of the program that runs."""
+        return self._process.pid
+
     def start(self):
         """Start it, and come back when it answers."""
         with self._log.open("ab") as log:
@@ -102,9 +107,9 @@ class Running:
             return False
 
 
-def wait_until(condition):
+def wait_until(condition, patience=PATIENCE):
     """Come back when the condition holds."""
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < give_up, "it does not come to hold"
         time.sleep(0.01)

@@ -1,0 +1,7 @@
+"""The site as PasteDeploy finds it: `paste.app_factory = paste_app:site`."""
+
+from wsgi import application
+
+
+def site(_global, **_local):
+    return application
