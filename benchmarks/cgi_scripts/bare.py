@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()
+
 import os
 from wsgiref.handlers import CGIHandler
 
@@ -13,3 +17,4 @@ def app(environ, start_response):
 
 
 CGIHandler().run(app)
+gc.freeze()

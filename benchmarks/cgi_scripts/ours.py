@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()
+
 import os
 import sys
 from wsgiref.handlers import CGIHandler
@@ -53,3 +57,4 @@ app = CookieMiddleware(app, secret="benchmark secret, 32 bytes long.")
 app = CacheMiddleware(app, store=SQLiteStore(f"{FOLDER}/pages.db", durable=False))
 app = LoggingMiddleware(app, sink=FileSink(f"{FOLDER}/access.log"))
 CGIHandler().run(app)
+gc.freeze()

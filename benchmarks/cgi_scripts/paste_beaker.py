@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()
+
 import logging
 import os
 import sys
@@ -9,9 +13,9 @@ from wsgiref.handlers import CGIHandler
 
 sys.modules["redis"] = None  # Beaker loads it where it is installed, which it need not be: 100 ms
 
-from beaker.middleware import CacheMiddleware, SessionMiddleware  # noqa: E402
-from paste.auth.basic import AuthBasicHandler  # noqa: E402
-from paste.translogger import TransLogger  # noqa: E402
+from beaker.middleware import CacheMiddleware, SessionMiddleware
+from paste.auth.basic import AuthBasicHandler
+from paste.translogger import TransLogger
 
 FOLDER = sys.argv[1]
 USERS = {"alice": "correct horse battery"}
@@ -47,3 +51,4 @@ app = CacheMiddleware(sites, {"cache.data_dir": f"{FOLDER}/cache"})
 app = SessionMiddleware(app, {"session.type": "file", "session.data_dir": f"{FOLDER}/sessions"})
 app = TransLogger(app, logger=log)
 CGIHandler().run(app)
+gc.freeze()
