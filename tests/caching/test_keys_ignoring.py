@@ -6,7 +6,7 @@ What is ignored selects no answer, and the application does not see it either.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from targeted_site import TargetedSite, caching, each_server, echoing
 
@@ -441,7 +441,17 @@ def test_to_hide_and_to_restore_is_to_do_nothing(environ, options):
     assert environ == before
 
 
+NO_TARGET = {
+    "wsgi.url_scheme": "http",
+    "HTTP_HOST": "a.example",
+    "PATH_INFO": "/a",
+    "QUERY_STRING": "",
+    "REQUEST_URI": "?",
+}
+
+
 @given(environs, options, selections)
+@example(NO_TARGET, CacheKeys(ignore_query=("*",)), ())
 def test_a_request_means_the_same_with_and_without_what_is_hidden(environ, options, selection):
     keys = Keys(options)
     key = keys.key_of(environ)

@@ -19,7 +19,8 @@ def hide(
         if type(text) is not str or not text:
             continue
         kept = (kept_query(text, ignored_query) or "") if name == "QUERY_STRING" else kept_target(text, ignored_query)
-        if kept != text:
+        # A target that is only a query is none, and stays: emptied, it would look as if the server told none at all.
+        if kept != text and (kept or name == "QUERY_STRING"):
             hidden[name] = text
             environ[name] = kept
     cookies = environ.get("HTTP_COOKIE") if ignored_cookies else None
