@@ -84,9 +84,12 @@ def test_a_client_that_leaves_is_logged_as_gone(site, name):
     assert site.line(name)["aborted"] is True
 
 
-def test_everything_is_closed_when_a_client_leaves(site, name):
+def test_everything_is_closed_once_when_a_client_leaves(site, name):
     leave(site, name)
-    wait_until((site.kept / f"{name}-closed").exists, site.patience)
+    closed = site.kept / f"{name}-closed"
+    wait_until(closed.exists, site.patience)
+    site.line(name)  # which is written when all is over
+    assert closed.read_text() == "closed\n"
 
 
 def leave(site, name):

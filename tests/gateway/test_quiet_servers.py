@@ -118,7 +118,8 @@ def test_a_close_that_fails_too_costs_no_answer(server):
 
 
 @pytest.mark.parametrize("server", sorted({*QUIET} - {"granian"}))
-def test_a_head_that_the_server_does_not_take_is_answered(server):
+@pytest.mark.parametrize("body", [list, iter], ids=["whole", "made as it goes"])
+def test_a_head_that_the_server_does_not_take_is_answered(server, body):
     heads = []
 
     def start_response(status, headers, exc_info=None):
@@ -128,7 +129,7 @@ def test_a_head_that_the_server_does_not_take_is_answered(server):
 
     def app(environ, start):
         start("abc", PLAIN)
-        return [b"never"]
+        return body([b"never"])
 
     environ = environ_of(server, CONTENT_LENGTH=None, **{"wsgi.errors": io.StringIO()})
     assert b"".join(GatewayMiddleware(app)(environ, start_response)) == b"The server made a mistake.\n"

@@ -140,6 +140,7 @@ class Tried:
         try:
             iterator = iter(self._body)
             first = list(islice(iterator, 1))
+            self._head.leave()
         except Exception as error:
             if self._head.given:
                 raise
@@ -149,7 +150,6 @@ class Tried:
             except Exception as second:  # noqa: BLE001 - told with the first
                 error.add_note(f"close() raised {second!r}")
             return iter(_answer_error(error, self._environ, self._head))
-        self._head.leave()
         return chain(first, iterator)
 
     def close(self) -> None:

@@ -111,7 +111,7 @@ class RequestBody:
         return line
 
     def drain(self, most: int) -> None:
-        """Take up to so many bytes from the server that nobody has read, for so long; after that there are none."""
+        """Take up to `most` bytes from the server that nobody has read, in DRAIN_SECONDS; after that there are none."""
         if not self._left:
             return
         from contextlib import suppress

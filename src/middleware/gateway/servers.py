@@ -106,9 +106,8 @@ SERVERS = (
     Server("gunicorn", input_of="gunicorn.", loses_answers=True),
     Server("waitress", software="waitress"),
     Server("Werkzeug", software="Werkzeug/", chunked="decoded", not_text=("REMOTE_PORT",)),
-    Server(
-        "wsgiref", software="WSGIServer/", chunked="lost", loses_answers=True
-    ),  # and Django's runserver, which is made of it
+    # And Django's runserver, which is made of it.
+    Server("wsgiref", software="WSGIServer/", chunked="lost", loses_answers=True),
 )
 
 
